@@ -1,0 +1,33 @@
+"""Decides which inference models share which machines, with a proven gap."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from planner.evaluate import evaluate as evaluate
+    from planner.files import load_instance as load_instance
+    from planner.files import load_plan as load_plan
+    from planner.instance import Instance as Instance
+    from planner.plan import Plan as Plan
+    from planner.result import Result as Result
+    from solvers import solve as solve
+
+_HOMES = {
+    "Instance": "planner.instance",
+    "Plan": "planner.plan",
+    "Result": "planner.result",
+    "evaluate": "planner.evaluate",
+    "load_instance": "planner.files",
+    "load_plan": "planner.files",
+    "solve": "solvers",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is asked for, so that the command line starts fast."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'planner' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,220 @@
+"""Objective and violations of a plan: the only definition of both.
+
+The checker reads the instance's integers and the plan, and nothing of any solver. The rules are in
+:mod:`planner.rules`; :func:`evaluate` runs them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.compiled import PPM, Compiled
+from planner.instance import Instance
+from planner.plan import Plan
+from planner.rules import COUNTS, Look, Violation, violations
+
+Ints = NDArray[np.int64]
+
+_PAIRS_AT_ONCE = 4_000_000
+_SAFE = float(2**61)
+
+
+@dataclass(frozen=True)
+class ModelOutcome:
+    """What a plan means for one model.
+
+    Degradations in ppm over its placed replicas; ``latency_ms`` is the highest predicted latency of
+    any of them and ``machine_type`` where; ``misses`` counts replicas over the SLO; ``hurt_by`` holds
+    the aggressors and the share of this model's total degradation that each causes, largest first.
+    """
+
+    name: str
+    replicas: int
+    mean_degradation: float
+    worst_degradation: int
+    latency_ms: float | None
+    machine_type: str | None
+    slo_ms: float | None
+    misses: int
+    hurt_by: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the checker found.
+
+    Attributes
+    ----------
+    objective
+        In millionths (ppm) of the instance's objective, exact; None if the plan holds so many
+        replicas on a machine that it has no meaning (then ``violations`` says so).
+    violations
+        Empty for a valid plan.
+    total_degradation
+        Sum over replicas, in ppm, unweighted.
+    mean_degradation, worst_degradation
+        Over replicas, in ppm, unweighted.
+    misses, machines_used, price
+        Replicas over their SLO; machines that carry a replica; their price in millionths, unweighted.
+    models
+        One :class:`ModelOutcome` for each model of the instance, in its order.
+    """
+
+    objective: int | None
+    violations: tuple[Violation, ...]
+    total_degradation: int
+    mean_degradation: float
+    worst_degradation: int
+    misses: int
+    machines_used: int
+    price: int
+    models: tuple[ModelOutcome, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether the plan breaks no rule."""
+        return not self.violations
+
+
+def evaluate(instance: Instance, plan: Plan) -> Evaluation:
+    """Return the objective of ``plan``, what it means for every model, and every rule it breaks."""
+    c = instance.compiled
+    group = np.repeat(np.arange(len(plan)), np.diff(plan.start))
+    kind = c.type_of[plan.pool]
+    if not _countable(c, plan, group):
+        look = Look(instance, c, plan, group, kind, np.zeros(group.size, dtype=np.int64))
+        found = [*violations(look, COUNTS)]
+        found += [] if found else [Violation("size", "holds more replicas on a machine than can be counted")]
+        return Evaluation(None, tuple(found), 0, 0.0, 0, 0, 0, 0, ())
+    suffered = _suffered(plan, kind, c.degradation, c.background)
+    look = Look(instance, c, plan, group, kind, suffered)
+    number = plan.count * plan.machines[group]
+    missed = suffered > c.slack[kind[group], plan.model]
+    n = max(int(number.sum()), 1)
+    total = int((number * suffered).sum())
+    return Evaluation(
+        objective=_objective(look, number, missed),
+        violations=tuple(violations(look)),
+        total_degradation=total,
+        mean_degradation=total / n,
+        worst_degradation=int(suffered.max(initial=0)),
+        misses=int(number[missed].sum()),
+        machines_used=int(plan.machines.sum()),
+        price=_price(look),
+        models=tuple(_outcomes(look, number, missed)),
+    )
+
+
+def _countable(c: Compiled, plan: Plan, group: Ints) -> bool:
+    """Whether every sum over the plan stays within 64 bits; false only for an absurd plan."""
+    crowd = np.bincount(group, weights=plan.count, minlength=len(plan)).max(initial=0.0)
+    n = float((plan.count.astype(float) * plan.machines[group]).sum())
+    per_replica = crowd * float(c.degradation.max(initial=0)) + float(c.background.max(initial=0))
+    priced = crowd * float(c.cost.max(initial=0)) + float(c.background_cost.max(initial=0))
+    used = float(plan.machines.sum()) * max(float(c.price.max(initial=0)), 1.0)
+    demand = n * float(c.demand.max(initial=0))
+    most = max(n * per_replica, n * (priced + float(c.miss_price.max(initial=0))) + used, demand)
+    return bool(most < _SAFE)
+
+
+def _suffered(plan: Plan, kind: Ints, degradation: Ints, background: Ints) -> Ints:
+    """Return what one replica of each entry of the plan suffers, shape (E,).
+
+    In the units of the coefficients: ``degradation`` (K, T, T) and ``background`` (P, T), or their
+    weighted counterparts ``cost`` and ``background_cost``.
+    """
+    sizes = np.diff(plan.start)
+    suffered = np.zeros(plan.model.size, dtype=np.int64)
+    work = np.cumsum(sizes * sizes)
+    first = 0
+    while first < len(plan):
+        done = int(work[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(work, done + _PAIRS_AT_ONCE, side="right")))
+        entries = slice(int(plan.start[first]), int(plan.start[last]))
+        model, count, size = plan.model[entries], plan.count[entries], sizes[first:last]
+        per_victim = np.repeat(size, size)  # co-located entries that each entry looks at, itself included
+        victim = np.repeat(np.arange(model.size), per_victim)
+        opening = np.repeat(plan.start[first:last] - plan.start[first], size)
+        ends = np.cumsum(per_victim)
+        aggressor = np.repeat(opening - (ends - per_victim), per_victim) + np.arange(victim.size)
+        on = np.repeat(np.repeat(kind[first:last], size), per_victim)
+        added = degradation[on, model[victim], model[aggressor]]
+        added *= count[aggressor] - (victim == aggressor)
+        suffered[entries] = np.add.reduceat(added, ends - per_victim) if added.size else 0
+        pool = np.repeat(plan.pool[first:last], size)
+        suffered[entries] += background[pool, model]
+        first = last
+    return suffered
+
+
+def _objective(look: Look, number: Ints, missed: NDArray[np.bool_]) -> int:
+    c, plan = look.c, look.plan
+    if c.worst:
+        return int(look.suffered.max(initial=0))
+    priced = _suffered(plan, look.kind, c.cost, c.background_cost)
+    soft = missed & c.soft[plan.model]
+    misses = int((number * c.miss_price[plan.model])[soft].sum())
+    return int((number * priced).sum()) + misses + int((c.price[plan.pool] * plan.machines).sum())
+
+
+def _price(look: Look) -> int:
+    prices = np.array([round(m.price * PPM) for m in look.instance.machine_types], dtype=np.float64)
+    return int((prices[look.kind] * look.plan.machines).sum())
+
+
+def _outcomes(look: Look, number: Ints, missed: NDArray[np.bool_]) -> Iterator[ModelOutcome]:
+    plan, instance = look.plan, look.instance
+    order = np.argsort(plan.model, kind="stable")
+    bounds = np.searchsorted(plan.model[order], np.arange(len(instance.models) + 1))
+    hurt = _hurt_by(look, number)
+    for t, model in enumerate(instance.models):
+        mine = order[bounds[t] : bounds[t + 1]]
+        n = int(number[mine].sum())
+        latency, place = None, None
+        for k in np.unique(look.kind[look.group[mine]]).tolist():
+            alone = model.latency_ms.get(instance.machine_types[k].name)
+            if alone is None:
+                continue
+            worst = int(look.suffered[mine][look.kind[look.group[mine]] == k].max())
+            predicted = alone * (1 + worst / PPM)
+            if latency is None or predicted > latency:
+                latency, place = predicted, instance.machine_types[k].name
+        yield ModelOutcome(
+            name=model.name,
+            replicas=n,
+            mean_degradation=float((number[mine] * look.suffered[mine]).sum()) / max(n, 1),
+            worst_degradation=int(look.suffered[mine].max(initial=0)),
+            latency_ms=latency,
+            machine_type=place,
+            slo_ms=model.slo_ms,
+            misses=int(number[mine][missed[mine]].sum()),
+            hurt_by=hurt[t],
+        )
+
+
+def _hurt_by(look: Look, number: Ints) -> list[tuple[tuple[str, float], ...]]:
+    """Return for each model its three worst aggressors and their share of its degradation."""
+    c, plan, instance = look.c, look.plan, look.instance
+    caused = np.zeros((len(instance.models), len(instance.models)))
+    sizes = np.diff(plan.start)
+    for size in np.unique(sizes).tolist():
+        chosen = np.flatnonzero(sizes == size)
+        for rows in np.array_split(chosen, max(1, chosen.size * size * size // _PAIRS_AT_ONCE)):
+            at = plan.start[rows][:, None] + np.arange(size)
+            model, count = plan.model[at], plan.count[at]
+            added = c.degradation[look.kind[rows][:, None, None], model[:, :, None], model[:, None, :]]
+            added = added * (count[:, None, :] - np.eye(size, dtype=np.int64)) * number[at][:, :, None]
+            flat = (model[:, :, None] * len(instance.models) + model[:, None, :]).ravel()
+            caused += np.bincount(flat, weights=added.ravel(), minlength=caused.size).reshape(caused.shape)
+    result = []
+    for t in range(len(instance.models)):
+        total = caused[t].sum()
+        worst = np.argsort(-caused[t], kind="stable")[:3]
+        result.append(
+            tuple((instance.models[u].name, float(caused[t, u] / total)) for u in worst if caused[t, u] > 0)
+        )
+    return result

@@ -1,0 +1,337 @@
+"""What is asked: models, machine types, degradation, rules and the objective.
+
+An :class:`Instance` is frozen and valid if it exists: every field is checked when it is built, and a
+variant is made with :meth:`Instance.replace`, which checks again. The numbers that solvers work on
+are the integers of :attr:`Instance.compiled`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from planner.compiled import Compiled
+
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\s\x00-\x1f](.*[^\s\x00-\x1f])?$")
+]
+Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
+Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False, strict=True)]
+Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False, strict=True)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Background(_Strict):
+    """Load on a machine that is not ours to place but that the plan must live with."""
+
+    demand: dict[Name, Amount] = Field({}, description="resource -> amount it takes on each machine")
+    slots: int = Field(0, ge=0, le=10**9, strict=True, description="slots it takes on each machine")
+    degradation: dict[Name, Amount] = Field({}, description="model -> degradation it adds to each replica")
+
+
+class MachineType(_Strict):
+    """A kind of host or accelerator, with how many of it there are."""
+
+    name: Name
+    count: int = Field(ge=0, le=10**9, strict=True, description="how many machines of this type there are")
+    resources: dict[Name, Amount] = Field({}, description="resource -> capacity of one machine")
+    slots: Count | None = Field(None, description="most replicas on one machine; absent: no limit")
+    price: Amount = Field(0.0, description="price of one machine that carries a replica")
+    background: Background = Field(Background(), description="load on every machine of this type")
+
+
+class InferenceModel(_Strict):
+    """An inference model that is served by a number of identical replicas."""
+
+    name: Name
+    replicas: Count
+    weight: Amount = Field(1.0, description="how much one unit of degradation of one replica counts")
+    demand: dict[Name, Amount] = Field({}, description="resource -> amount that one replica takes")
+    demand_on: dict[Name, dict[Name, Amount]] = Field(
+        {}, description="machine type -> resource -> amount, where it differs from `demand`"
+    )
+    latency_ms: dict[Name, Milliseconds] = Field(
+        description="machine type -> latency alone, in ms; a type that is absent cannot run the model"
+    )
+    slo_ms: Milliseconds | None = Field(None, description="latency limit in ms; absent: none")
+    miss_price: Amount | None = Field(
+        None, description="makes the SLO soft: what each replica over it adds to the objective"
+    )
+
+
+class Rules(_Strict):
+    """What a plan must respect beyond capacities and SLOs."""
+
+    keep_apart: tuple[tuple[Name, ...], ...] = Field(
+        (), description="groups of models of which no two may share a machine"
+    )
+    max_per_machine: dict[Name, Count] = Field({}, description="model -> most replicas of it on one machine")
+    min_machines: dict[Name, Count] = Field(
+        {}, description="model -> fewest machines its replicas spread over"
+    )
+    allow: dict[Name, tuple[Name, ...]] = Field({}, description="model -> the only machine types it may use")
+    forbid: dict[Name, tuple[Name, ...]] = Field({}, description="model -> machine types it may not use")
+
+
+class Pinned(_Strict):
+    """Machines on which some replicas stay where they are; the plan may add to them."""
+
+    name: Name
+    machine_type: Name
+    machines: Count = Field(1, description="how many machines look like this")
+    models: dict[Name, Count] = Field({}, description="model -> replicas of it on each of these machines")
+    background: Background | None = Field(
+        None, description="load on these machines, in place of the machine type's"
+    )
+
+
+class Objective(_Strict):
+    """A weighted sum of total degradation and the price of the machines used."""
+
+    degradation: Amount = 1.0
+    price: Amount = 0.0
+
+
+ObjectiveChoice = Literal["degradation", "price", "worst"] | Objective
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A placement problem.
+
+    Parameters
+    ----------
+    name
+        What people call it.
+    machine_types, models
+        K machine types and T models, each with unique names.
+    degradation
+        Float array of shape (K, T, T), dimensionless: ``degradation[k, t, u]`` is what one co-located
+        replica of model u adds to the latency of one replica of model t on machine type k, relative
+        to its latency alone. NaN where the two never meet (one of them cannot run on k).
+    rules, pinned, objective
+        See :class:`Rules`, :class:`Pinned`; the objective is ``"degradation"``, ``"price"``,
+        ``"worst"`` or an :class:`Objective` with weights.
+
+    Raises
+    ------
+    InputError
+        For a name that is unknown or used twice, a missing or negative degradation, rules that
+        contradict the data, or numbers so large that the objective could leave 64 bits.
+    """
+
+    name: str
+    machine_types: tuple[MachineType, ...]
+    models: tuple[InferenceModel, ...]
+    degradation: NDArray[np.float64] = field(repr=False)
+    rules: Rules = field(default_factory=Rules)
+    pinned: tuple[Pinned, ...] = ()
+    objective: ObjectiveChoice = "degradation"
+
+    def __post_init__(self) -> None:
+        values = np.array(self.degradation, dtype=np.float64)
+        values.setflags(write=False)
+        object.__setattr__(self, "degradation", values)
+        _check(self)
+        self.compiled  # noqa: B018  an instance that cannot be compiled must not exist
+
+    def replace(self, **changes: Any) -> Instance:
+        """Return a copy with some fields changed, validated like any other instance."""
+        return dataclasses.replace(self, **changes)
+
+    @cached_property
+    def type_index(self) -> dict[str, int]:
+        """Machine type name -> its position."""
+        return {m.name: k for k, m in enumerate(self.machine_types)}
+
+    @cached_property
+    def model_index(self) -> dict[str, int]:
+        """Model name -> its position."""
+        return {m.name: t for t, m in enumerate(self.models)}
+
+    @cached_property
+    def weights(self) -> Objective | None:
+        """The weights of the objective's two parts; None for ``worst``."""
+        if isinstance(self.objective, Objective):
+            return self.objective
+        if self.objective == "price":
+            return Objective(degradation=0.0, price=1.0)
+        return Objective() if self.objective == "degradation" else None
+
+    @cached_property
+    def replicas(self) -> int:
+        """Replicas over all models."""
+        return sum(m.replicas for m in self.models)
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The integers that every solver and the checker work on."""
+        from planner.compiled import compile_instance
+
+        return compile_instance(self)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the content; the same whatever file format or key order it was written in."""
+        content = {
+            "name": self.name,
+            "machine_types": [m.model_dump() for m in self.machine_types],
+            "models": [m.model_dump() for m in self.models],
+            "rules": self.rules.model_dump(),
+            "pinned": [p.model_dump() for p in self.pinned],
+            "objective": self.objective if isinstance(self.objective, str) else self.objective.model_dump(),
+        }
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+        digest.update((self.degradation + 0.0).tobytes())  # + 0.0 turns -0.0 into 0.0
+        return digest.hexdigest()
+
+    def runs_on(self) -> NDArray[np.bool_]:
+        """Return a (K, T) mask: model t has a latency on type k and no rule keeps it away."""
+        mask = np.zeros((len(self.machine_types), len(self.models)), dtype=bool)
+        for t, model in enumerate(self.models):
+            allowed = set(self.rules.allow.get(model.name, model.latency_ms))
+            allowed -= set(self.rules.forbid.get(model.name, ()))
+            for k, machine_type in enumerate(self.machine_types):
+                mask[k, t] = machine_type.name in model.latency_ms and machine_type.name in allowed
+        return mask
+
+
+def _check(instance: Instance) -> None:
+    """Run every check that looks at more than one field."""
+    for what, items in (
+        ("machine_types", instance.machine_types),
+        ("models", instance.models),
+        ("pinned", instance.pinned),
+    ):
+        _check_unique(what, [item.name for item in items])
+    for what, length in (("machine_types", len(instance.machine_types)), ("models", len(instance.models))):
+        if not length:
+            raise InputError("must not be empty", field=what)
+    _check_names(instance)
+    _check_pinned(instance)
+    _check_objective(instance)
+    _check_degradation(instance)
+
+
+def _check_unique(field_name: str, names: list[str]) -> None:
+    seen: set[str] = set()
+    for i, name in enumerate(names):
+        if name in seen:
+            raise InputError("must be unique", field=f"{field_name}[{i}].name", value=name)
+        seen.add(name)
+
+
+def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(f"must name a {what} of this instance", field=where, value=name)
+
+
+def _check_names(instance: Instance) -> None:
+    types, models = instance.type_index, instance.model_index
+    resources = {r for m in instance.machine_types for r in m.resources}
+    for k, machine_type in enumerate(instance.machine_types):
+        where = f"machine_types[{k}].background"
+        _known(machine_type.background.demand, resources, f"{where}.demand", "resource")
+        _known(machine_type.background.degradation, models, f"{where}.degradation", "model")
+    for t, model in enumerate(instance.models):
+        _check_model(instance, model, f"models[{t}]", resources)
+    rules = instance.rules
+    for i, group in enumerate(rules.keep_apart):
+        _known(group, models, f"rules.keep_apart[{i}]", "model")
+        if len(set(group)) < max(2, len(group)):
+            raise InputError(
+                "must name at least two models, each once", field=f"rules.keep_apart[{i}]", value=list(group)
+            )
+    for rule in ("max_per_machine", "min_machines", "allow", "forbid"):
+        _known(getattr(rules, rule), models, f"rules.{rule}", "model")
+    for rule in ("allow", "forbid"):
+        for name, listed in getattr(rules, rule).items():
+            _known(listed, types, f"rules.{rule}.{name}", "machine type")
+
+
+def _check_model(instance: Instance, model: InferenceModel, where: str, resources: set[str]) -> None:
+    types = instance.type_index
+    _known(model.demand, resources, f"{where}.demand", "resource")
+    _known(model.latency_ms, types, f"{where}.latency_ms", "machine type")
+    _known(model.demand_on, types, f"{where}.demand_on", "machine type")
+    for type_name, demand in model.demand_on.items():
+        _known(demand, resources, f"{where}.demand_on.{type_name}", "resource")
+    if not model.latency_ms:
+        raise InputError("must give a latency on at least one machine type", field=f"{where}.latency_ms")
+    if model.miss_price is not None and model.slo_ms is None:
+        raise InputError("needs slo_ms, the SLO that it makes soft", field=f"{where}.miss_price")
+
+
+def _check_pinned(instance: Instance) -> None:
+    machines = dict.fromkeys(instance.type_index, 0)
+    replicas = dict.fromkeys(instance.model_index, 0)
+    resources = {r for m in instance.machine_types for r in m.resources}
+    for i, pin in enumerate(instance.pinned):
+        where = f"pinned[{i}]"
+        _known([pin.machine_type], machines, f"{where}.machine_type", "machine type")
+        _known(pin.models, replicas, f"{where}.models", "model")
+        if pin.background is not None:
+            _known(pin.background.demand, resources, f"{where}.background.demand", "resource")
+            _known(pin.background.degradation, replicas, f"{where}.background.degradation", "model")
+        machines[pin.machine_type] += pin.machines
+        available = instance.machine_types[instance.type_index[pin.machine_type]].count
+        if machines[pin.machine_type] > available:
+            rule = f"pins {machines[pin.machine_type]} machines of {pin.machine_type}, which has {available}"
+            raise InputError(rule, field=f"{where}.machines", value=pin.machines)
+        for name, count in pin.models.items():
+            replicas[name] += count * pin.machines
+            owned = instance.models[instance.model_index[name]].replicas
+            if replicas[name] > owned:
+                rule = f"pins {replicas[name]} replicas of {name}, which has {owned}"
+                raise InputError(rule, field=f"{where}.models.{name}", value=count)
+
+
+def _check_objective(instance: Instance) -> None:
+    if instance.weights is None:
+        for t, model in enumerate(instance.models):
+            if model.miss_price is not None:
+                raise InputError(
+                    "cannot be priced under the objective 'worst', which is a single degradation",
+                    field=f"models[{t}].miss_price",
+                    value=model.miss_price,
+                )
+    elif instance.weights.degradation == 0 and instance.weights.price == 0:
+        raise InputError("must give a positive weight to degradation or to price", field="objective")
+
+
+def _check_degradation(instance: Instance) -> None:
+    shape = (len(instance.machine_types), len(instance.models), len(instance.models))
+    if instance.degradation.shape != shape:
+        rule = f"must be an array of shape {shape} (machine types, victims, aggressors)"
+        raise InputError(rule, field="degradation", value=instance.degradation.shape)
+    runs = instance.runs_on()
+    single = np.array([m.replicas == 1 for m in instance.models])
+    for k, machine_type in enumerate(instance.machine_types):
+        values = instance.degradation[k]
+        needed = runs[k][:, None] & runs[k][None, :]
+        needed[single, single] = False
+        for mask, rule in (
+            (needed & np.isnan(values), "is missing for a pair that can meet"),
+            (~np.isnan(values) & ~((values >= 0) & (values <= 1e9)), "must be a number from 0 to 1e9"),
+        ):
+            if mask.any():
+                t, u = (int(i) for i in np.argwhere(mask)[0])
+                pair = f"degradation.{machine_type.name}.{instance.models[t].name}.{instance.models[u].name}"
+                found = None if np.isnan(values[t, u]) else float(values[t, u])
+                raise InputError(rule, field=pair, value=found)
