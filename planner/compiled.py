@@ -47,7 +47,7 @@ class Compiled:
         Names of the R resources.
     slots (P,), capacity (P, R)
         What background load leaves of one machine; slots ``UNLIMITED`` where there is no limit.
-        Negative where the background load alone is too much.
+        Never negative: background load that is too much alone only keeps out who needs that resource.
     demand (K, T, R)
         What one replica takes, in millionths of the resource's unit.
     permitted (K, T), allowed (P, T)
@@ -136,6 +136,8 @@ def compile_instance(instance: Instance) -> Compiled:
     _refuse_if_large(float(weighed.max(initial=0.0)) * PPM, "models.weight times degradation")
     cost = degradation if plain else np.rint(weighed * PPM).astype(np.int64)
     soft = np.array([m.miss_price is not None for m in models])
+    _refuse_if_large(float((background * weighted).max(initial=0.0)), "models.weight times background")
+    _refuse_if_large(beta * max(m.price for m in types) * PPM, "objective.price times machine_types.price")
     demand = _demand(instance, resources)
     slack = _slack(instance)
     allowed = permitted[type_of] & (slots >= 1)[:, None]
@@ -204,10 +206,10 @@ def _room(instance: Instance, pools: list[_Pool], resources: tuple[str, ...]) ->
     for p, pool in enumerate(pools):
         machine_type = instance.machine_types[instance.type_index[pool.type_name]]
         if machine_type.slots is not None:
-            slots[p] = machine_type.slots - pool.background.slots
+            slots[p] = max(machine_type.slots - pool.background.slots, 0)
         for r, name in enumerate(resources):
             taken = _millionths(pool.background.demand.get(name, 0.0), up=True)
-            capacity[p, r] = _millionths(machine_type.resources.get(name, 0.0), up=False) - taken
+            capacity[p, r] = max(_millionths(machine_type.resources.get(name, 0.0), up=False) - taken, 0)
         for name, added in pool.background.degradation.items():
             background[p, instance.model_index[name]] = _ppm(added)
     return slots, capacity, background

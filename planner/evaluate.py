@@ -83,6 +83,8 @@ class Evaluation:
 def evaluate(instance: Instance, plan: Plan) -> Evaluation:
     """Return the objective of ``plan``, what it means for every model, and every rule it breaks."""
     c = instance.compiled
+    if unknown := [*_unknown(c, plan)]:
+        return Evaluation(None, tuple(unknown), 0, 0.0, 0, 0, 0, 0, ())
     group = np.repeat(np.arange(len(plan)), np.diff(plan.start))
     kind = c.type_of[plan.pool]
     if not _countable(c, plan, group):
@@ -97,7 +99,7 @@ def evaluate(instance: Instance, plan: Plan) -> Evaluation:
     n = max(int(number.sum()), 1)
     total = int((number * suffered).sum())
     return Evaluation(
-        objective=_objective(look, number, missed),
+        objective=_objective(look, number),
         violations=tuple(violations(look)),
         total_degradation=total,
         mean_degradation=total / n,
@@ -107,6 +109,16 @@ def evaluate(instance: Instance, plan: Plan) -> Evaluation:
         price=_price(look),
         models=tuple(_outcomes(look, number, missed)),
     )
+
+
+def _unknown(c: Compiled, plan: Plan) -> Iterator[Violation]:
+    """Yield the pools and models of a plan that its instance does not have."""
+    for what, numbers, known in (
+        ("pool", plan.pool, c.machines.size),
+        ("model", plan.model, c.replicas.size),
+    ):
+        for number in np.unique(numbers[(numbers < 0) | (numbers >= known)]).tolist():
+            yield Violation("known", f"{what} number {number}: the instance has {known}")
 
 
 def _countable(c: Compiled, plan: Plan, group: Ints) -> bool:
@@ -151,13 +163,24 @@ def _suffered(plan: Plan, kind: Ints, degradation: Ints, background: Ints) -> In
     return suffered
 
 
-def _objective(look: Look, number: Ints, missed: NDArray[np.bool_]) -> int:
+def objective_of(instance: Instance, plan: Plan) -> int:
+    """Return the objective in ppm of a plan that is known to be valid; checks nothing."""
+    c = instance.compiled
+    group = np.repeat(np.arange(len(plan)), np.diff(plan.start))
+    kind = c.type_of[plan.pool]
+    number = plan.count * plan.machines[group]
+    plain = not (c.worst or c.soft.any())
+    suffered = number if plain else _suffered(plan, kind, c.degradation, c.background)
+    return _objective(Look(instance, c, plan, group, kind, suffered), number)
+
+
+def _objective(look: Look, number: Ints) -> int:
     c, plan = look.c, look.plan
     if c.worst:
         return int(look.suffered.max(initial=0))
     priced = _suffered(plan, look.kind, c.cost, c.background_cost)
-    soft = missed & c.soft[plan.model]
-    misses = int((number * c.miss_price[plan.model])[soft].sum())
+    missed = (look.suffered > c.slack[look.kind[look.group], plan.model]) & c.soft[plan.model]
+    misses = int((number * c.miss_price[plan.model])[missed].sum())
     return int((number * priced).sum()) + misses + int((c.price[plan.pool] * plan.machines).sum())
 
 

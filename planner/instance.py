@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from planner.errors import InputError
 
@@ -28,7 +28,11 @@ Name = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\s\x00-\x1f](.*[^\s\x00-\x1f])?$")
 ]
 Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
-Amount = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False, strict=True)]
+Amount = Annotated[
+    float,
+    Field(ge=0, le=1e12, allow_inf_nan=False, strict=True),
+    AfterValidator(lambda value: value + 0.0),  # turns -0.0 into 0.0
+]
 Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False, strict=True)]
 
 
@@ -108,6 +112,7 @@ class Objective(_Strict):
 
 
 ObjectiveChoice = Literal["degradation", "price", "worst"] | Objective
+_OBJECTIVES = ("degradation", "price", "worst")
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,6 +308,9 @@ def _check_pinned(instance: Instance) -> None:
 
 
 def _check_objective(instance: Instance) -> None:
+    if not isinstance(instance.objective, Objective) and instance.objective not in _OBJECTIVES:
+        rule = f"must be one of {', '.join(_OBJECTIVES)}, or weights"
+        raise InputError(rule, field="objective", value=instance.objective)
     if instance.weights is None:
         for t, model in enumerate(instance.models):
             if model.miss_price is not None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.errors import InputError
+
 Ints = NDArray[np.int64]
 
 
@@ -26,6 +28,11 @@ class Plan:
         Group g's pattern is the entries ``start[g]:start[g + 1]`` of the next two arrays.
     model (E,), count (E,)
         Models of the pattern, ascending, and how many replicas of each.
+
+    Raises
+    ------
+    InputError
+        If the arrays are not of this form, e.g. a count is not positive.
     """
 
     pool: Ints
@@ -33,6 +40,23 @@ class Plan:
     start: Ints
     model: Ints
     count: Ints
+
+    def __post_init__(self) -> None:
+        entries, sizes = self.model.size, np.diff(self.start)
+        if [self.machines.size, sizes.size, self.count.size] != [self.pool.size, self.pool.size, entries]:
+            raise InputError("must have one element for each group or entry", field="plan")
+        if self.start[0] != 0 or self.start[-1] != entries or (sizes < 1).any():
+            raise InputError("must delimit a pattern for each group", field="plan.start")
+        opening = np.zeros(entries, dtype=bool)
+        opening[self.start[:-1]] = True
+        for field, rule, ok in (
+            ("plan.pool", "must be ascending", np.diff(self.pool) >= 0),
+            ("plan.machines", "must be positive", self.machines > 0),
+            ("plan.model", "must be ascending in a pattern", opening[1:] | (np.diff(self.model) > 0)),
+            ("plan.count", "must be positive", self.count > 0),
+        ):
+            if not ok.all():
+                raise InputError(rule, field=field)
 
     @classmethod
     def from_patterns(cls, patterns: Iterable[tuple[int, int, Mapping[int, int]]]) -> Plan:

@@ -102,7 +102,7 @@ def _slots(look: Look) -> Iterator[str]:
     crowd = np.zeros(len(look.plan), dtype=np.int64)
     np.add.at(crowd, look.group, look.plan.count)
     for g in np.flatnonzero(crowd > look.c.slots[look.plan.pool]).tolist():
-        yield f"{look.where(g)}: {crowd[g]} replicas on {max(look.c.slots[look.plan.pool[g]], 0)} slots"
+        yield f"{look.where(g)}: {crowd[g]} replicas on {look.c.slots[look.plan.pool[g]]} slots"
 
 
 def _resources(look: Look) -> Iterator[str]:
@@ -111,8 +111,7 @@ def _resources(look: Look) -> Iterator[str]:
     used = np.zeros((len(look.plan), len(look.c.resources)), dtype=np.int64)
     np.add.at(used, look.group, demand)
     capacity = look.c.capacity[look.plan.pool]
-    over = (used > np.maximum(capacity, 0)) | ((used > 0) & (used > capacity))
-    for g, r in np.argwhere(over).tolist():
+    for g, r in np.argwhere(used > capacity).tolist():
         have, need = capacity[g, r] / PPM, used[g, r] / PPM
         name = look.c.resources[r]
         yield f"{look.where(g)}: needs {need:.15g} {name}, has {have:.15g}, over by {need - have:.6g}"
@@ -127,7 +126,7 @@ def _slo(look: Look) -> Iterator[str]:
         if alone is not None:
             latency = alone * (1 + look.suffered[e] / PPM)
             where = look.where(int(look.group[e]))
-            yield f"{where}: {model.name} at {latency:.6g} ms, SLO {model.slo_ms:.6g} ms"
+            yield f"{where}: {model.name} at {latency:.9g} ms, SLO {model.slo_ms:.9g} ms"
 
 
 def _keep_apart(look: Look) -> Iterator[str]:

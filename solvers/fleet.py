@@ -33,73 +33,70 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def kernel(function: _Function) -> _Function:
-    """Compile ``function`` with numba, once per machine; it runs without the interpreter's lock."""
-    return cast(_Function, numba.njit(cache=True, nogil=True)(function))
+    """Compile ``function`` with numba, once per machine; it runs without the interpreter's lock.
+
+    Kernels allocate nothing, so reference counting is off: it would touch every array of every tuple
+    at every call, which made placement seven times slower.
+    """
+    return cast(_Function, numba.njit(cache=True, nogil=True, _nrt=False)(function))
+
+
+# Columns of the arrays below. Numbers that are used together lie together: the loops of local search
+# are bound by memory, not by arithmetic.
+KIND, SLOTS, PRICE, CAPACITY = 0, 1, 2, 3
+ALLOWED, BACKGROUND, BACKGROUND_COST = 0, 1, 2
+SLACK, SOFT_SLACK = 0, 1
+MISS_PRICE, MOST = 0, 1
+BOTH, SUFFER, CAUSE = 0, 1, 2
+POOL, BASE, SIZE, CROWD, USED = 0, 1, 2, 3, 4
+MODEL, NUMBER, DEGRADATION = 0, 1, 2
 
 
 class Terms(NamedTuple):
-    """The coefficients of an instance. K types, P pools, T models, R resources."""
+    """The coefficients of an instance, int64. K types, P pools, T models, R resources."""
 
-    kind: Ints  # (P,) machine type
-    slots: Ints  # (P,)
-    capacity: Ints  # (P, R)
+    pool: Ints  # (P, 3 + R): machine type, slots, price, capacity of each resource
     demand: Ints  # (K, T, R)
-    allowed: NDArray[np.bool_]  # (P, T)
-    both: Ints  # (K, T, T) cost of t beside u, both ways
-    suffer: Ints  # (K, T, T) degradation of t by u
-    cause: Ints  # (K, T, T) degradation of u by t
-    background: Ints  # (P, T)
-    background_cost: Ints  # (P, T)
-    price: Ints  # (P,)
-    slack: Ints  # (K, T) UNLIMITED where the SLO is soft or absent
-    soft_slack: Ints  # (K, T) UNLIMITED where the SLO is hard or absent
-    miss_price: Ints  # (T,)
-    most: Ints  # (T,) max_per_machine
+    place: Ints  # (P, T, 3): whether t is allowed, background degradation, background cost
+    limit: Ints  # (K, T, 2): slack if the SLO is hard, slack if it is soft, else UNLIMITED
+    model: Ints  # (T, 2): miss_price, max_per_machine
+    pair: Ints  # (K, T, T, 1 or 3): cost of t and u beside each other; degradation of t by u, of u by t
     apart: NDArray[np.bool_]  # (T, T)
     watched: bool  # degradations must be tracked: an SLO, or the objective `worst`
-    rules: bool  # some models are kept apart
+    ruled: bool  # some models are kept apart
     worst: bool
 
 
 class Fleet(NamedTuple):
-    """Who lives where. Machine m holds the entries ``base[m] : base[m] + size[m]``."""
+    """Who lives where, int64. Machine m holds ``size`` entries from ``base`` on. M machines, E entries."""
 
-    pool: Ints  # (M,)
-    base: Ints  # (M + 1,)
-    size: Ints  # (M,) distinct models
-    crowd: Ints  # (M,) replicas
-    used: Ints  # (M, R)
-    model: NDArray[np.int32]  # entries
-    number: NDArray[np.int32]
-    degradation: Ints  # of one replica of the entry, ppm
-    spread: Ints  # (T,) machines that hold a replica of t
+    machine: Ints  # (M, 4 + R): pool, base, size (distinct models), crowd (replicas), resources used
+    entry: Ints  # (E, 3): model, number of its replicas, degradation of one of them in ppm
+    spread: Ints  # (T,): machines that hold a replica of t
+    pull: Ints  # (M, T) or (0, 0): if kept, what a replica of t costs beside all that m holds
 
 
 def terms(c: Compiled) -> Terms:
-    """Return the coefficients of a compiled instance in the form the compiled functions take."""
+    """Return the coefficients of a compiled instance in the form that kernels take."""
     watched = bool(c.worst or (c.slack < UNLIMITED).any())
-    transposed = np.ascontiguousarray(c.degradation.transpose(0, 2, 1)) if watched else c.degradation
-    return Terms(
-        kind=c.type_of,
-        slots=c.slots,
-        capacity=c.capacity,
-        demand=c.demand,
-        allowed=c.allowed,
-        both=c.cost + c.cost.transpose(0, 2, 1),
-        suffer=c.degradation,
-        cause=transposed,
-        background=c.background,
-        background_cost=c.background_cost,
-        price=c.price,
-        slack=np.where(c.soft, UNLIMITED, c.slack),
-        soft_slack=np.where(c.soft, c.slack, UNLIMITED),
-        miss_price=c.miss_price,
-        most=c.max_per_machine,
-        apart=c.apart,
+    both = c.cost + c.cost.transpose(0, 2, 1)
+    transposed = c.degradation.transpose(0, 2, 1)
+    result = Terms(
+        pool=np.column_stack([c.type_of, c.slots, c.price, c.capacity]),
+        demand=np.ascontiguousarray(c.demand),
+        place=np.stack([c.allowed.astype(np.int64), c.background, c.background_cost], axis=2),
+        limit=np.stack([np.where(c.soft, UNLIMITED, c.slack), np.where(c.soft, c.slack, UNLIMITED)], axis=2),
+        model=np.column_stack([c.miss_price, c.max_per_machine]),
+        pair=np.stack([both, c.degradation, transposed], axis=3) if watched else both[..., None].copy(),
+        apart=c.apart.copy(),
         watched=watched,
-        rules=bool(c.apart.any()),
+        ruled=bool(c.apart.any()),
         worst=c.worst,
     )
+    for array in result:
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)  # one type for the compiler, whatever the instance
+    return result
 
 
 def machines_needed(c: Compiled) -> Ints:
@@ -110,29 +107,33 @@ def machines_needed(c: Compiled) -> Ints:
     return needed
 
 
-def empty_fleet(c: Compiled, t: Terms) -> Fleet:
-    """Return the machines with only their pinned replicas on them."""
-    machines = machines_needed(c)
-    pool = np.repeat(np.arange(machines.size), machines)
+def widths(c: Compiled) -> Ints:
+    """Return (P,): the most distinct models that one machine of each pool can hold."""
     distinct = np.minimum((c.most_per_machine() > 0).sum(axis=1), np.maximum(c.slots, 0))
-    width = np.maximum(distinct, (c.pinned > 0).sum(axis=1))[pool]
-    base = np.concatenate([[0], np.cumsum(width)])
-    entries = int(base[-1])
-    fleet = Fleet(
-        pool=pool,
-        base=base,
-        size=np.zeros(pool.size, dtype=np.int64),
-        crowd=np.zeros(pool.size, dtype=np.int64),
-        used=np.zeros((pool.size, len(c.resources)), dtype=np.int64),
-        model=np.zeros(entries, dtype=np.int32),
-        number=np.zeros(entries, dtype=np.int32),
-        degradation=np.zeros(entries, dtype=np.int64),
-        spread=np.zeros(c.replicas.size, dtype=np.int64),
-    )
+    result: Ints = np.maximum(distinct, (c.pinned > 0).sum(axis=1))
+    return result
+
+
+def empty_fleet(c: Compiled, x: Terms, machines: Ints | None = None, *, pull: bool = False) -> Fleet:
+    """Return machines with only their pinned replicas on them.
+
+    As many of each pool as ``machines`` says, shape (P,); by default all that a plan could use. With
+    ``pull``, pair costs are kept per machine and model: it pays where machines hold many replicas.
+    """
+    machines = machines_needed(c) if machines is None else machines
+    pool = np.repeat(np.arange(machines.size), machines)
+    width = widths(c)[pool]
+    ends = np.cumsum(width)
+    machine = np.zeros((pool.size, USED + len(c.resources)), dtype=np.int64)
+    machine[:, POOL], machine[:, BASE] = pool, ends - width
+    entries = int(ends[-1]) if ends.size else 0
+    spread = np.zeros(c.replicas.size, dtype=np.int64)
+    kept = np.zeros((pool.size, spread.size) if pull else (0, 0), dtype=np.int64)
+    fleet = Fleet(machine, np.zeros((entries, 3), dtype=np.int64), spread, kept)
     for p in np.flatnonzero(c.pinned.any(axis=1)).tolist():
         models = np.repeat(np.arange(c.replicas.size), c.pinned[p])
         for m in np.flatnonzero(pool == p).tolist():
-            arrive(t, fleet, np.full(models.size, m), models)
+            arrive(x, fleet, np.full(models.size, m), models)
     return fleet
 
 
@@ -144,144 +145,178 @@ def free_replicas(c: Compiled) -> Ints:
 
 def plan_of(fleet: Fleet) -> Plan:
     """Return the plan that the state stands for."""
-    machine = np.repeat(np.arange(fleet.size.size), fleet.size)
-    offset = np.arange(machine.size) - np.repeat(np.cumsum(fleet.size) - fleet.size, fleet.size)
-    entry = fleet.base[machine] + offset
-    number = fleet.number[entry]
-    model = fleet.model[entry].astype(np.int64)
-    return Plan.from_assignment(fleet.pool, np.repeat(machine, number), np.repeat(model, number))
+    size = fleet.machine[:, SIZE]
+    machine = np.repeat(np.arange(size.size), size)
+    offset = np.arange(machine.size) - np.repeat(np.cumsum(size) - size, size)
+    entry = fleet.entry[fleet.machine[machine, BASE] + offset]
+    number = entry[:, NUMBER]
+    pool = np.ascontiguousarray(fleet.machine[:, POOL])
+    return Plan.from_assignment(pool, np.repeat(machine, number), np.repeat(entry[:, MODEL], number))
 
 
 @kernel
 def holds(f: Fleet, m: int, t: int) -> int:
     """Return how many replicas of model t machine m holds."""
-    for i in range(f.base[m], f.base[m] + f.size[m]):
-        if f.model[i] == t:
-            return int(f.number[i])
+    first = f.machine[m, BASE]
+    for i in range(first, first + f.machine[m, SIZE]):
+        if f.entry[i, MODEL] == t:
+            return int(f.entry[i, NUMBER])
     return 0
 
 
 @kernel
-def pain(x: Terms, k: int, t: int, degradation: int, threshold: int) -> int:
-    """Return what one replica of t at this degradation adds to the objective besides ``cost``."""
-    extra = x.miss_price[t] if degradation > x.soft_slack[k, t] else 0
+def _pain(x: Terms, k: int, t: int, degradation: int, threshold: int) -> int:
+    """Return what one replica of t at this degradation adds to the cost besides pairs."""
+    extra = x.model[t, MISS_PRICE] if degradation > x.limit[k, t, SOFT_SLACK] else 0
     if x.worst and degradation > threshold:
         extra += degradation - threshold
     return extra
 
 
 @kernel
-def fits(x: Terms, f: Fleet, m: int, out: int, inn: int) -> bool:
+def _fits(x: Terms, f: Fleet, m: int, out: int, inn: int) -> bool:
     """Whether slots, resources, permissions and counts let ``inn`` come to machine m as ``out`` leaves."""
-    if inn == NONE:
-        return True
-    p = f.pool[m]
-    k = x.kind[p]
-    if not x.allowed[p, inn]:
+    p = f.machine[m, POOL]
+    k = x.pool[p, KIND]
+    if x.place[p, inn, ALLOWED] == 0:
         return False
-    if out == NONE and f.crowd[m] >= x.slots[p]:
+    if out == NONE and f.machine[m, CROWD] >= x.pool[p, SLOTS]:
         return False
-    for r in range(x.capacity.shape[1]):
+    for r in range(x.demand.shape[2]):
         need = x.demand[k, inn, r] - (x.demand[k, out, r] if out != NONE else 0)
-        if need > 0 and f.used[m, r] + need > x.capacity[p, r]:
+        if need > 0 and f.machine[m, USED + r] + need > x.pool[p, CAPACITY + r]:
             return False
-    return inn == out or x.most[inn] > f.crowd[m] or x.most[inn] > holds(f, m, inn)
+    most = x.model[inn, MOST]
+    return inn == out or most > f.machine[m, CROWD] or most > holds(f, m, inn)
+
+
+@kernel
+def _pull(x: Terms, f: Fleet, m: int, out: int, inn: int) -> int:
+    """Return the change of pair costs, from the sums that are kept."""
+    k = x.pool[f.machine[m, POOL], KIND]
+    cost = 0
+    if out != NONE:
+        cost -= f.pull[m, out] - x.pair[k, out, out, BOTH]
+    if inn != NONE:
+        cost += f.pull[m, inn]
+        if out != NONE:
+            cost -= x.pair[k, inn, out, BOTH]
+    return int(cost)
 
 
 @kernel
 def trial(x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int) -> tuple[bool, int]:
     """Return whether one replica of ``out`` may leave machine m for one of ``inn``, and the cost change."""
-    if not fits(x, f, m, out, inn):
+    if inn != NONE and not _fits(x, f, m, out, inn):
         return False, 0
-    p = f.pool[m]
-    k = x.kind[p]
-    change = 0
-    after = f.crowd[m]
+    p, first, crowd = f.machine[m, POOL], f.machine[m, BASE], f.machine[m, CROWD]
+    k = x.pool[p, KIND]
+    cost = mine = 0  # `mine` is what `inn` will suffer
     if out != NONE:
-        change -= x.background_cost[p, out]
-        after -= 1
+        cost -= x.place[p, out, BACKGROUND_COST]
+        if inn == NONE and crowd == 1:
+            cost -= x.pool[p, PRICE]
     if inn != NONE:
-        change += x.background_cost[p, inn]
-        after += 1
-    if f.crowd[m] == 0 and after > 0:
-        change += x.price[p]
-    elif f.crowd[m] > 0 and after == 0:
-        change -= x.price[p]
-    mine = x.background[p, inn] if inn != NONE else 0  # what `inn` will suffer
-    arriving = 1 if inn != NONE else 0
-    for i in range(f.base[m], f.base[m] + f.size[m]):
-        u = f.model[i]
-        n = f.number[i] - (1 if u == out else 0)
-        if n > 0:
-            if out != NONE:
-                change -= n * x.both[k, out, u]
-            if inn != NONE:
-                if x.rules and x.apart[inn, u]:
-                    return False, 0
-                change += n * x.both[k, inn, u]
-        if not x.watched:
-            continue
-        was = f.degradation[i]
-        now = was
+        cost += x.place[p, inn, BACKGROUND_COST]
+        mine = x.place[p, inn, BACKGROUND]
+        if crowd == 0:
+            cost += x.pool[p, PRICE]
+    kept = f.pull.size > 0
+    if kept:
+        cost += _pull(x, f, m, out, inn)
+        if not x.watched and not x.ruled:
+            return True, cost
+    for i in range(first, first + f.machine[m, SIZE]):
+        u, held = f.entry[i, MODEL], f.entry[i, NUMBER]
+        n = held - 1 if u == out else held
+        was = now = f.entry[i, DEGRADATION]
         if out != NONE:
-            now -= x.cause[k, out, u]
+            if not kept:
+                cost -= n * x.pair[k, out, u, BOTH]
+            if x.watched:
+                now -= x.pair[k, out, u, CAUSE]
         if inn != NONE:
-            now += x.cause[k, inn, u]
-            mine += n * x.suffer[k, inn, u]
-        if n > 0 and now > x.slack[k, u] and now > was:
+            if x.ruled and n > 0 and x.apart[inn, u]:
+                return False, 0
+            if not kept:
+                cost += n * x.pair[k, inn, u, BOTH]
+            if x.watched:
+                now += x.pair[k, inn, u, CAUSE]
+                mine += n * x.pair[k, inn, u, SUFFER]
+        if x.watched:
+            if n > 0 and now > was and now > x.limit[k, u, SLACK]:
+                return False, 0
+            cost += n * _pain(x, k, u, now, threshold) - held * _pain(x, k, u, was, threshold)
+    if inn != NONE and x.watched:
+        if mine > x.limit[k, inn, SLACK]:
             return False, 0
-        change += n * pain(x, k, u, now, threshold) - f.number[i] * pain(x, k, u, was, threshold)
-    if arriving and x.watched:
-        if mine > x.slack[k, inn]:
-            return False, 0
-        change += pain(x, k, inn, mine, threshold)
-    return True, change
+        cost += _pain(x, k, inn, mine, threshold)
+    return True, cost
+
+
+@kernel
+def _leave(x: Terms, f: Fleet, m: int, out: int) -> None:
+    """Let one replica of ``out`` leave machine m."""
+    k, first, size = x.pool[f.machine[m, POOL], KIND], f.machine[m, BASE], f.machine[m, SIZE]
+    for r in range(x.demand.shape[2]):
+        f.machine[m, USED + r] -= x.demand[k, out, r]
+    f.machine[m, CROWD] -= 1
+    at = first
+    for i in range(first, first + size):
+        u = f.entry[i, MODEL]
+        if x.watched:
+            f.entry[i, DEGRADATION] -= x.pair[k, out, u, CAUSE]
+        if u == out:
+            at = i
+    if f.pull.size > 0:
+        for t in range(f.pull.shape[1]):
+            f.pull[m, t] -= x.pair[k, out, t, BOTH]
+    f.entry[at, NUMBER] -= 1
+    if f.entry[at, NUMBER] == 0:
+        for column in range(3):
+            f.entry[at, column] = f.entry[first + size - 1, column]
+        f.machine[m, SIZE] -= 1
+        f.spread[out] -= 1
+
+
+@kernel
+def _come(x: Terms, f: Fleet, m: int, inn: int) -> None:
+    """Let one replica of ``inn`` come to machine m."""
+    p, first, size = f.machine[m, POOL], f.machine[m, BASE], f.machine[m, SIZE]
+    k = x.pool[p, KIND]
+    for r in range(x.demand.shape[2]):
+        f.machine[m, USED + r] += x.demand[k, inn, r]
+    f.machine[m, CROWD] += 1
+    at = first + size
+    mine = x.place[p, inn, BACKGROUND]
+    for i in range(first, first + size):
+        u = f.entry[i, MODEL]
+        if x.watched:
+            f.entry[i, DEGRADATION] += x.pair[k, inn, u, CAUSE]
+            mine += f.entry[i, NUMBER] * x.pair[k, inn, u, SUFFER]
+        if u == inn:
+            at = i
+    if at == first + size:
+        f.entry[at, MODEL], f.entry[at, NUMBER], f.entry[at, DEGRADATION] = inn, 0, mine
+        f.machine[m, SIZE] += 1
+        f.spread[inn] += 1
+    f.entry[at, NUMBER] += 1
+    if f.pull.size > 0:
+        for t in range(f.pull.shape[1]):
+            f.pull[m, t] += x.pair[k, inn, t, BOTH]
 
 
 @kernel
 def change(x: Terms, f: Fleet, m: int, out: int, inn: int) -> None:
     """Let one replica of ``out`` leave machine m and one of ``inn`` come."""
-    p = f.pool[m]
-    k = x.kind[p]
-    first, last = f.base[m], f.base[m] + f.size[m]
     if out != NONE:
-        for r in range(x.capacity.shape[1]):
-            f.used[m, r] -= x.demand[k, out, r]
-        f.crowd[m] -= 1
-        at = first
-        for i in range(first, last):
-            f.degradation[i] -= x.cause[k, out, f.model[i]] if x.watched else 0
-            if f.model[i] == out:
-                at = i
-        f.number[at] -= 1
-        if f.number[at] == 0:
-            last -= 1
-            f.model[at], f.number[at], f.degradation[at] = f.model[last], f.number[last], f.degradation[last]
-            f.size[m] -= 1
-            f.spread[out] -= 1
-    if inn == NONE:
-        return
-    for r in range(x.capacity.shape[1]):
-        f.used[m, r] += x.demand[k, inn, r]
-    f.crowd[m] += 1
-    at = last
-    mine = x.background[p, inn]
-    for i in range(first, last):
-        u = f.model[i]
-        if x.watched:
-            f.degradation[i] += x.cause[k, inn, u]
-            mine += f.number[i] * x.suffer[k, inn, u]
-        if u == inn:
-            at = i
-    if at == last:
-        f.model[at], f.number[at], f.degradation[at] = inn, 0, mine
-        f.size[m] += 1
-        f.spread[inn] += 1
-    f.number[at] += 1
+        _leave(x, f, m, out)
+    if inn != NONE:
+        _come(x, f, m, inn)
 
 
 @kernel
 def arrive(x: Terms, f: Fleet, machine: Ints, model: Ints) -> None:
     """Put each replica, one of ``model[i]``, on ``machine[i]``."""
     for i in range(machine.size):
-        change(x, f, machine[i], NONE, model[i])
+        _come(x, f, machine[i], model[i])

@@ -1,0 +1,279 @@
+"""Plan files: JSON documents with the machines as groups, one on a line.
+
+A plan file is complete in itself: beside the groups it says which instance and solver it comes from,
+what was proven, and what it means for every model, so that ``planner show`` needs no instance. Where
+a file of plans is written by hand, ``version``, ``instance.name`` and ``machines`` are enough.
+
+Objective and bound are decimals with six digits, the exact integers of :class:`~planner.result.Result`
+divided by a million, and are read back as such.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from decimal import Decimal
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from planner.compiled import PPM
+from planner.errors import InputError
+from planner.evaluate import Evaluation, ModelOutcome, evaluate
+from planner.instance import Instance
+from planner.plan import Plan
+from planner.plan_form import PlanFile, check_groups
+from planner.problems import first_problem
+from planner.reading import read_document
+from planner.result import Result, Status
+from planner.rules import Violation
+from planner.writing import write_atomically
+
+
+def plan_document(instance: Instance, result: Result) -> dict[str, Any]:
+    """Return what a plan file holds; ``machines`` is empty and ``summary`` None if there is no plan."""
+    evaluation = None if result.plan is None else evaluate(instance, result.plan)
+    gap = result.gap
+    return {
+        "version": 1,
+        "instance": {"name": instance.name, "sha256": instance.sha256},
+        "solver": {"name": result.solver, "version": version()},
+        "seed": result.seed,
+        "status": result.status.value,
+        "stop": result.stop.value,
+        "objective": exact(result.objective),
+        "bound": exact(result.bound),
+        "gap": None if gap is None else round(gap, 9),
+        "runtime_s": round(result.seconds, 3),
+        "note": result.note,
+        "reasons": list(result.reasons),
+        "summary": None if evaluation is None else summary_document(evaluation),
+        "models": [] if evaluation is None else [outcome_document(m) for m in evaluation.models],
+        "machines": [] if result.plan is None else list(_groups(instance, result.plan)),
+    }
+
+
+def exact(ppm: int | None) -> Decimal | None:
+    """Return millionths as a decimal with six digits."""
+    return None if ppm is None else Decimal(ppm).scaleb(-6)
+
+
+def summary_document(evaluation: Evaluation) -> dict[str, Any]:
+    """Return an evaluation in a few numbers."""
+    return {
+        "replicas": sum(m.replicas for m in evaluation.models),
+        "machines_used": evaluation.machines_used,
+        "price": exact(evaluation.price),
+        "mean_degradation": round(evaluation.mean_degradation / PPM, 9),
+        "worst_degradation": round(evaluation.worst_degradation / PPM, 9),
+        "misses": evaluation.misses,
+    }
+
+
+def outcome_document(outcome: ModelOutcome) -> dict[str, Any]:
+    """Return what a plan means for one model."""
+    return {
+        "name": outcome.name,
+        "replicas": outcome.replicas,
+        "mean_degradation": round(outcome.mean_degradation / PPM, 9),
+        "worst_degradation": round(outcome.worst_degradation / PPM, 9),
+        "latency_ms": None if outcome.latency_ms is None else round(outcome.latency_ms, 6),
+        "machine_type": outcome.machine_type,
+        "slo_ms": outcome.slo_ms,
+        "misses": outcome.misses,
+        "hurt_by": [{"model": name, "share": round(share, 6)} for name, share in outcome.hurt_by],
+    }
+
+
+def _groups(instance: Instance, plan: Plan) -> Iterator[dict[str, Any]]:
+    names = list(instance.model_index)
+    places = [
+        {"machine_type": kind} if pinned is None else {"machine_type": kind, "pinned": pinned}
+        for kind, pinned in instance.compiled.pool_names
+    ]
+    start, model, count = plan.start.tolist(), plan.model.tolist(), plan.count.tolist()
+    entries = [(names[t], n) for t, n in zip(model, count, strict=True)]
+    for g, (pool, machines) in enumerate(zip(plan.pool.tolist(), plan.machines.tolist(), strict=True)):
+        yield {**places[pool], "machines": machines, "models": dict(entries[start[g] : start[g + 1]])}
+
+
+def version() -> str:
+    """Return the version of this distribution."""
+    try:
+        return metadata.version("interference-planner")
+    except metadata.PackageNotFoundError:  # a clone that is not installed
+        return "unknown"
+
+
+def render(document: dict[str, Any]) -> str:
+    """Return a document as JSON, each field and each entry of a list of mappings on its own line."""
+    fields = []
+    for key, value in document.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            lines = ",\n  ".join(_json(item) for item in value)
+            fields.append(f"{json.dumps(key)}: [\n  {lines}\n ]")
+        else:
+            fields.append(f"{json.dumps(key)}: {_json(value)}")
+    return "{\n " + ",\n ".join(fields) + "\n}\n"
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # made once: a plan may have a million groups
+
+
+def _json(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, dict) and any(isinstance(item, Decimal) for item in value.values()):
+        items = (f"{json.dumps(key)}: {_json(item)}" for key, item in value.items())
+        return "{" + ", ".join(items) + "}"
+    return _ENCODE(value)
+
+
+def save_plan(path: str | Path, instance: Instance, result: Result) -> None:
+    """Write the plan of ``result`` to a JSON file.
+
+    Raises
+    ------
+    InputError
+        If there is no plan, the suffix is not ``.json``, or the file cannot be written.
+    """
+    if result.plan is None:
+        raise InputError("there is no plan to save", file=str(path))
+    save_document(path, plan_document(instance, result))
+
+
+def save_document(path: str | Path, document: dict[str, Any]) -> None:
+    """Write a document of :func:`plan_document`; raises as :func:`save_plan` does."""
+    check_plan_path(path)
+    write_atomically(path, render(document))
+
+
+def check_plan_path(path: str | Path) -> None:
+    """Refuse a name that :func:`save_plan` would refuse."""
+    if Path(path).suffix.lower() != ".json":
+        raise InputError("must be a .json file", file=str(path), value=Path(path).suffix)
+
+
+def read_plan(path: str | Path) -> PlanFile:
+    """Return the document in a plan file, without looking at its instance.
+
+    Raises
+    ------
+    InputError
+        Naming the file, the field, the rule and the value found.
+    """
+    check_plan_path(path)
+    data = read_document(path, number=Decimal)
+    try:
+        document = PlanFile.model_validate(data)
+        check_groups(document.machines)
+        return document
+    except ValidationError as error:
+        raise first_problem(error, data, PlanFile).in_file(str(path)) from None
+    except InputError as error:
+        raise error.in_file(str(path)) from None
+
+
+def load_plan(path: str | Path, instance: Instance) -> Plan:
+    """Return the plan in a file, in the terms of ``instance``.
+
+    Raises
+    ------
+    InputError
+        If the file is not a plan, is one for another instance, or names what ``instance`` does not have.
+    """
+    document = read_plan(path)
+    try:
+        return plan_of(document, instance)
+    except InputError as error:
+        raise error.in_file(str(path)) from None
+
+
+def plan_of(document: PlanFile, instance: Instance) -> Plan:
+    """Return the plan in a document, in the terms of ``instance``.
+
+    Raises
+    ------
+    InputError
+        If it is one for another instance, or names what ``instance`` does not have.
+    """
+    source = document.instance
+    if source.sha256 is None and source.name != instance.name:
+        raise InputError(
+            f"is a plan for another instance, not {instance.name!r}", field="instance.name", value=source.name
+        )
+    if source.sha256 not in (None, instance.sha256):
+        rule = f"is a plan for another instance: this one's SHA-256 is {instance.sha256[:12]}..."
+        raise InputError(rule, field="instance.sha256", value=source.sha256)
+    return Plan.from_patterns(_patterns(document, instance))
+
+
+def _patterns(document: PlanFile, instance: Instance) -> Iterator[tuple[int, int, dict[int, int]]]:
+    pools = {names: p for p, names in enumerate(instance.compiled.pool_names)}
+    index = instance.model_index
+    for i, group in enumerate(document.machines):
+        machine_type, pinned = group["machine_type"], group.get("pinned")
+        pool = pools.get((machine_type, pinned))
+        if pool is None and (machine_type, None) not in pools:
+            rule = "must name a machine type of the instance"
+            raise InputError(rule, field=f"machines[{i}].machine_type", value=machine_type)
+        if pool is None:
+            rule = f"must name a pinned entry of the instance on {machine_type}"
+            raise InputError(rule, field=f"machines[{i}].pinned", value=pinned)
+        try:
+            yield pool, group["machines"], {index[name]: n for name, n in group["models"].items()}
+        except KeyError as error:
+            rule = "must name a model of the instance"
+            raise InputError(rule, field=f"machines[{i}].models", value=error.args[0]) from None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A plan file beside what the checker says of it; it is valid without ``violations``."""
+
+    evaluation: Evaluation
+    violations: tuple[Violation, ...]
+
+    def document(self, instance: Instance) -> dict[str, Any]:
+        """Return what ``planner check --json`` prints."""
+        return {
+            "version": 1,
+            "instance": {"name": instance.name, "sha256": instance.sha256},
+            "valid": not self.violations,
+            "objective": exact(self.evaluation.objective),
+            "summary": summary_document(self.evaluation),
+            "violations": [asdict(violation) for violation in self.violations],
+            "models": [outcome_document(m) for m in self.evaluation.models],
+        }
+
+
+def check_plan(path: str | Path, instance: Instance) -> Checked:
+    """Check the plan in a file: the rules of ``instance`` and what the file claims.
+
+    Raises
+    ------
+    InputError
+        As :func:`load_plan` does.
+    """
+    document = read_plan(path)
+    try:
+        evaluation = evaluate(instance, plan_of(document, instance))
+    except InputError as error:
+        raise error.in_file(str(path)) from None
+    return Checked(evaluation, (*evaluation.violations, *_false_claims(document, evaluation)))
+
+
+def _false_claims(document: PlanFile, evaluation: Evaluation) -> Iterator[Violation]:
+    """Yield what a plan file claims that is not so."""
+    objective = exact(evaluation.objective)
+    if objective is None:
+        return
+    if document.objective is not None and document.objective != objective:
+        yield Violation("objective", f"the file claims {document.objective:f}, it is {objective:f}")
+    if document.bound is not None and document.bound > objective:
+        yield Violation("bound", f"the file claims the bound {document.bound:f} above {objective:f}")
+    if document.status is Status.OPTIMAL and document.bound != objective:
+        yield Violation("status", "the file claims 'optimal' without a bound equal to the objective")

@@ -1,0 +1,133 @@
+"""The form of a plan file: its fields, as pydantic checks them, and its groups of machines."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from planner.errors import InputError
+from planner.instance import Name
+from planner.problems import whole_one
+from planner.result import Status, Stop
+
+
+def _decimal(value: Any) -> Any:
+    """Let whole numbers pass for decimals, and nothing else."""
+    if type(value) not in (int, Decimal):
+        raise ValueError("must be a number")
+    return Decimal(value)
+
+
+def _float(value: Any) -> Any:
+    return value if type(value) is float else float(_decimal(value))
+
+
+Exact = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=10**15, decimal_places=6)]
+Real = Annotated[float, BeforeValidator(_float), Field(ge=0, le=1e15)]
+Whole = Annotated[int, Field(ge=0, le=10**18, strict=True)]
+
+
+_MOST = 10**9
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Source(_Document):
+    """The instance that a plan is for; without its SHA-256 the plan is taken for any of that name."""
+
+    name: Name
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None
+
+
+class Author(_Document):
+    """The solver that made a plan."""
+
+    name: Name
+    version: Name
+
+
+class Summary(_Document):
+    """A plan in a few numbers. Degradations are dimensionless and unweighted, over replicas."""
+
+    replicas: Whole
+    machines_used: Whole
+    price: Exact
+    mean_degradation: Real
+    worst_degradation: Real
+    misses: Whole
+
+
+class Aggressor(_Document):
+    """A model and the share of another model's degradation that it causes."""
+
+    model: Name
+    share: Real
+
+
+class Outcome(_Document):
+    """What a plan means for one model; see :class:`planner.evaluate.ModelOutcome`."""
+
+    name: Name
+    replicas: Whole
+    mean_degradation: Real
+    worst_degradation: Real
+    latency_ms: Real | None
+    machine_type: Name | None
+    slo_ms: Real | None
+    misses: Whole
+    hurt_by: tuple[Aggressor, ...]
+
+
+Group = dict[str, Any]  #: machine_type, pinned (or absent), machines, models: {name: count}
+
+
+class PlanFile(_Document):
+    """A plan and what is known about it."""
+
+    version: Annotated[Literal[1], BeforeValidator(whole_one)]
+    instance: Source
+    solver: Author | None = None
+    seed: Whole | None = None
+    status: Status | None = None
+    stop: Stop | None = None
+    objective: Exact | None = None
+    bound: Exact | None = None
+    gap: Real | None = None
+    runtime_s: Real | None = None
+    note: str = ""
+    reasons: tuple[str, ...] = ()
+    summary: Summary | None = None
+    models: tuple[Outcome, ...] = ()
+    machines: list[Any]  # of Group
+
+
+def check_groups(groups: list[Any]) -> None:
+    """Check each group by hand; there may be a million, too many for pydantic to be quick about."""
+    for i, group in enumerate(groups):
+        where = f"machines[{i}]"
+        if type(group) is not dict:
+            raise InputError("must be a mapping", field=where, value=group)
+        for name in group.keys() - {"machine_type", "pinned", "machines", "models"}:
+            raise InputError("is not a known field", field=f"{where}.{name}", value=group[name])
+        for name in ("machine_type", "machines", "models"):
+            if name not in group:
+                raise InputError("is required", field=f"{where}.{name}")
+        for name in ("machine_type", "pinned"):
+            if type(group.get(name, "")) is not str:
+                raise InputError("must be text", field=f"{where}.{name}", value=group[name])
+        _check_count(group["machines"], where, "machines")
+        if type(group["models"]) is not dict or not group["models"]:
+            rule = "must be a mapping of at least one model to its replicas"
+            raise InputError(rule, field=f"{where}.models", value=group["models"])
+        for name, count in group["models"].items():
+            _check_count(count, where, "models", name)
+
+
+def _check_count(value: Any, *where: str) -> None:
+    if type(value) is not int or not 1 <= value <= _MOST:
+        shown = float(value) if isinstance(value, Decimal) else value
+        raise InputError("must be a whole number from 1 to 1e9", field=".".join(where), value=shown)

@@ -1,0 +1,322 @@
+"""Simulated annealing over single replicas: the compiled inner loop of ``local_search``.
+
+A state is where each free replica is; NONE is nowhere, at a penalty, so that a start that places only
+some replicas is repaired by the same moves. A move takes a random replica and relocates it to a random
+machine, or exchanges it with a random replica of another model, or turns a ring of three: each of three
+replicas goes to the machine of the next. Its cost change d comes from two or three calls of
+:func:`solvers.fleet.trial`; it is accepted if d <= -T ln(u), u uniform on (0, 1) (Metropolis et al.,
+1953; Kirkpatrick et al., 1983). A model on fewer machines than ``min_machines`` pays the penalty for
+each that is missing.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.compiled import Compiled
+from solvers.fleet import BASE, MODEL, NONE, NUMBER, POOL, SIZE, Fleet, Ints, Terms, change, holds, kernel, trial
+
+_LONGEST = 16
+_TASTES = 4
+_RELOCATE, _RING = 0.4, 0.05  # shares of the moves; the rest are exchanges
+
+
+class Search(NamedTuple):
+    """What the loop works on besides the fleet. N free replicas, T models."""
+
+    who: Ints  # (N,) model of each replica, ascending
+    where: Ints  # (N,) its machine, or NONE
+    first: Ints  # (T + 1,) the replicas of model t are first[t] : first[t + 1]
+    seat: Ints  # (seats,) replicas by machine
+    room: Ints  # (M + 1,) the seats of machine m are room[m] : room[m + 1]
+    taken: Ints  # (M,) how many of them are taken, from the first on
+    place: Ints  # (N,) the seat of each replica
+    undo: Ints  # (2, 1 + longest) scratch: the exchanges of an imitation, NONE for a relocation
+    min_machines: Ints  # (T,)
+    cost: Ints  # (1,) cost of the state beyond that of the start, penalties included
+    penalised: Ints  # (1,) penalties in the state: replicas nowhere and machines missing
+    random: NDArray[np.uint64]  # (1,) state of the generator
+
+
+def start_search(c: Compiled, fleet: Fleet, who: Ints, where: Ints, seed: int) -> Search:
+    """Return the search state of free replicas of models ``who`` on machines ``where`` (or NONE)."""
+    missing = int(np.maximum(c.min_machines - fleet.spread, 0).sum() + (where == NONE).sum())
+    pool = fleet.machine[:, POOL]
+    most = np.minimum(np.minimum(c.most_per_machine().sum(axis=1), c.slots), who.size)
+    room = np.concatenate([[0], np.cumsum(np.maximum(most, 0)[pool])])
+    s = Search(
+        who=who,
+        where=where,
+        first=np.searchsorted(who, np.arange(c.replicas.size + 1)),
+        seat=np.zeros(int(room[-1]), dtype=np.int64),
+        room=room,
+        taken=np.zeros(pool.size, dtype=np.int64),
+        place=np.zeros(who.size, dtype=np.int64),
+        undo=np.zeros((3, _LONGEST), dtype=np.int64),
+        min_machines=c.min_machines,
+        cost=np.zeros(1, dtype=np.int64),
+        penalised=np.array([missing]),
+        random=np.random.default_rng(seed).integers(1, 2**63, 1).astype(np.uint64),
+    )
+    _sit_all(s)
+    return s
+
+
+@kernel
+def _sit_all(s: Search) -> None:
+    for r in range(s.who.size):
+        _sit(s, r, s.where[r])
+
+
+@kernel
+def _sit(s: Search, r: int, m: int) -> None:
+    """Give replica r the next seat of machine m."""
+    s.where[r] = m
+    if m != NONE:
+        s.place[r] = s.room[m] + s.taken[m]
+        s.seat[s.place[r]] = r
+        s.taken[m] += 1
+
+
+@kernel
+def _rise(s: Search, r: int) -> None:
+    """Take replica r from its seat; the last one of its machine moves up."""
+    m = s.where[r]
+    if m != NONE:
+        s.taken[m] -= 1
+        last = s.seat[s.room[m] + s.taken[m]]
+        s.seat[s.place[r]] = last
+        s.place[last] = s.place[r]
+
+
+@kernel
+def draw(s: Search) -> float:
+    """Return a random number in (0, 1) (xorshift64*, Vigna 2016)."""
+    z = s.random[0]
+    z ^= z >> np.uint64(12)
+    z ^= z << np.uint64(25)
+    z ^= z >> np.uint64(27)
+    s.random[0] = z
+    return float(((z * np.uint64(2685821657736338717)) >> np.uint64(11)) + np.uint64(1)) / 9007199254740994.0
+
+
+@kernel
+def _missing(f: Fleet, s: Search, t: int, gained: int) -> int:
+    """Return how the machines missing for ``min_machines`` change if t gains this many."""
+    least = s.min_machines[t]
+    if least == 0 or gained == 0:
+        return 0
+    return int(max(least - f.spread[t] - gained, 0) - max(least - f.spread[t], 0))
+
+
+@kernel
+def _gain(f: Fleet, m: int, out: int, inn: int, t: int) -> int:
+    """Return by how many machines (-1, 0 or 1) model t spreads as m gives ``out`` and gets ``inn``."""
+    if m == NONE or out == inn:
+        return 0
+    if inn == t:
+        return 1 if holds(f, m, t) == 0 else 0
+    if out == t:
+        return -1 if holds(f, m, t) == 1 else 0
+    return 0
+
+
+@kernel
+def _swap_in(
+    x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int, penalty: int
+) -> tuple[bool, int]:
+    """Like ``trial``, where m may be NONE: there a replica costs the penalty."""
+    if m == NONE:
+        return True, (penalty if inn != NONE else 0) - (penalty if out != NONE else 0)
+    return trial(x, f, m, out, inn, threshold)
+
+
+@kernel
+def _try(
+    x: Terms, f: Fleet, s: Search, a: int, b: int, to: int, limit: float, threshold: int, penalty: int
+) -> bool:
+    """Exchange replicas a and b, or move a to machine ``to`` if b is NONE, if it costs at most limit."""
+    t, m = s.who[a], s.where[a]
+    u = s.who[b] if b != NONE else NONE
+    n = s.where[b] if b != NONE else to
+    if m == n or t == u:
+        return False
+    allowed, d = _swap_in(x, f, n, u, t, threshold, penalty)
+    if not allowed:
+        return False
+    allowed, back = _swap_in(x, f, m, t, u, threshold, penalty)
+    d += back
+    if not allowed or d > limit + penalty:
+        return False
+    short = _missing(f, s, t, _gain(f, m, t, u, t) + _gain(f, n, u, t, t))
+    if u != NONE:
+        short += _missing(f, s, u, _gain(f, m, t, u, u) + _gain(f, n, u, t, u))
+    d += short * penalty
+    if d > limit:
+        return False
+    if m != NONE:
+        change(x, f, m, t, u)
+    if n != NONE:
+        change(x, f, n, u, t)
+    _rise(s, a)
+    if b != NONE:
+        _rise(s, b)
+        _sit(s, b, m)
+    _sit(s, a, n)
+    s.cost[0] += d
+    s.penalised[0] += short - (1 if m == NONE and b == NONE else 0)
+    return True
+
+
+@kernel
+def _ring(x: Terms, f: Fleet, s: Search, a: int, b: int, c: int, limit: float, threshold: int) -> bool:
+    """Move a to b's machine, b to c's and c to a's, if it costs at most limit."""
+    i, j, k = s.where[a], s.where[b], s.where[c]
+    t, u, v = s.who[a], s.who[b], s.who[c]
+    if i in (j, k, NONE) or j in (k, NONE) or k == NONE or t in (u, v) or u == v:
+        return False
+    if s.min_machines[t] + s.min_machines[u] + s.min_machines[v] > 0:
+        return False
+    allowed, d = trial(x, f, j, u, t, threshold)
+    if not allowed:
+        return False
+    allowed, more = trial(x, f, k, v, u, threshold)
+    if not allowed:
+        return False
+    d += more
+    allowed, more = trial(x, f, i, t, v, threshold)
+    d += more
+    if not allowed or d > limit:
+        return False
+    change(x, f, j, u, t)
+    change(x, f, k, v, u)
+    change(x, f, i, t, v)
+    for r in (a, b, c):
+        _rise(s, r)
+    _sit(s, a, j)
+    _sit(s, b, k)
+    _sit(s, c, i)
+    s.cost[0] += d
+    return True
+
+
+@kernel
+def _surplus(f: Fleet, m: int, other: int) -> int:
+    """Return a model of which m holds more replicas than ``other``, or NONE."""
+    first = f.machine[m, BASE]
+    for i in range(first, first + f.machine[m, SIZE]):
+        if f.entry[i, NUMBER] > holds(f, other, f.entry[i, MODEL]):
+            return int(f.entry[i, MODEL])
+    return NONE
+
+
+@kernel
+def _on(s: Search, m: int, t: int) -> int:
+    """Return a free replica of model t on machine m, or NONE."""
+    for i in range(s.room[m], s.room[m] + s.taken[m]):
+        if s.who[s.seat[i]] == t:
+            return int(s.seat[i])
+    return NONE
+
+
+@kernel
+def _from_elsewhere(x: Terms, f: Fleet, s: Search, m: int, like: int, want: int, spare: int, threshold: int) -> int:
+    """Return the replica of ``want``, of a few, whose machine would take ``spare`` for it at least cost."""
+    best, least = NONE, 0
+    first, last = s.first[want], s.first[want + 1]
+    for _ in range(_TASTES):
+        r = int(first + draw(s) * (last - first))
+        n = s.where[r]
+        if n != NONE and n != m and n != like:
+            allowed, d = trial(x, f, n, want, spare, threshold)
+            if allowed and (best == NONE or d < least):
+                best, least = r, d
+    return best
+
+
+@kernel
+def _imitate(
+    x: Terms, f: Fleet, s: Search, m: int, like: int, limit: float, threshold: int, penalty: int
+) -> bool:
+    """Give machine m the pattern of machine ``like``, if that costs at most limit.
+
+    Replicas that are missing come from other machines, which take those that are too many in return.
+    """
+    before = s.cost[0]
+    steps = 0
+    done = False
+    while steps < s.undo.shape[1]:
+        want, spare = _surplus(f, like, m), _surplus(f, m, like)
+        if want == NONE and spare == NONE:
+            done = True
+            break
+        r = _on(s, m, spare) if spare != NONE else NONE
+        if spare != NONE and r == NONE:
+            break
+        if want != NONE:
+            w = _from_elsewhere(x, f, s, m, like, want, spare, threshold)
+            if w == NONE:
+                break
+            home = s.where[w]
+            if not _try(x, f, s, w, r, m, 1e18, threshold, penalty):
+                break
+            s.undo[0, steps], s.undo[1, steps], s.undo[2, steps] = w, r, home
+        else:
+            to = int(draw(s) * f.machine.shape[0])
+            if not _try(x, f, s, r, NONE, to, 1e18, threshold, penalty):
+                break
+            s.undo[0, steps], s.undo[1, steps], s.undo[2, steps] = r, NONE, m
+        steps += 1
+    if done and steps > 0 and s.cost[0] - before <= limit:
+        return True
+    for i in range(steps - 1, -1, -1):
+        _try(x, f, s, s.undo[0, i], s.undo[1, i], s.undo[2, i], 1e18, threshold, penalty)
+    return False
+
+
+@kernel
+def settle(x: Terms, f: Fleet, s: Search, a: int, threshold: int, penalty: int) -> bool:
+    """Put replica a, which is nowhere, on the machine where it costs least; False if none takes it."""
+    t, best, least = s.who[a], NONE, 0
+    for m in range(f.machine.shape[0]):
+        allowed, d = trial(x, f, m, NONE, t, threshold)
+        if allowed:
+            d += _missing(f, s, t, _gain(f, m, NONE, t, t)) * penalty
+            if best == NONE or d < least:
+                best, least = m, d
+    limit = float(least) + 1.0
+    return best != NONE and _try(x, f, s, a, NONE, best, limit, threshold, penalty)
+
+
+@kernel
+def anneal(
+    x: Terms, f: Fleet, s: Search, steps: int, hot: float, cold: float, threshold: int, penalty: int, imitate: float
+) -> int:
+    """Try ``steps`` random moves at a temperature falling from hot to cold; return how many were made."""
+    replicas, machines = s.who.size, f.machine.shape[0]
+    falling = (cold / hot) ** (1.0 / steps)
+    temperature, made, tried = hot, 0, 0
+    for _ in range(steps):
+        temperature *= falling
+        limit = -temperature * np.log(draw(s))
+        kind = draw(s)
+        a = int(draw(s) * replicas)
+        if imitate > 0 and draw(s) < imitate:
+            m, like = s.where[a], s.where[int(draw(s) * replicas)]
+            if m != NONE and like != NONE and m != like and f.machine[m, POOL] == f.machine[like, POOL]:
+                tried += 1
+                moved = _imitate(x, f, s, m, like, limit, threshold, penalty)
+                made += 1 if moved else 0
+            continue
+        if kind < _RELOCATE:
+            moved = _try(x, f, s, a, NONE, int(draw(s) * machines), limit, threshold, penalty)
+        elif kind < 1.0 - _RING:
+            moved = _try(x, f, s, a, int(draw(s) * replicas), NONE, limit, threshold, penalty)
+        else:
+            b, c = int(draw(s) * replicas), int(draw(s) * replicas)
+            moved = _ring(x, f, s, a, b, c, limit, threshold)
+        made += 1 if moved else 0
+    return made

@@ -1,0 +1,103 @@
+"""All patterns of a pool, load by load, for as long as they are few.
+
+Every rule about one machine is monotone: a pattern that breaks one still does so with more replicas
+on it. So the patterns of load n + 1 are those of load n with one more replica, and each is made once
+if the replicas are added in the order of their models.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.compiled import UNLIMITED, Compiled
+from solvers.fleet import Ints
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """The patterns of one pool and one load.
+
+    Attributes
+    ----------
+    members (N, load)
+        The model of each replica: pinned ones first, then the others ascending.
+    cost (N,)
+        What a machine with the pattern adds to the objective; 0 when the objective is ``worst``.
+    """
+
+    members: Ints
+    cost: Ints
+
+
+def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> tuple[list[Patterns], bool]:
+    """Return the feasible patterns of pool p by rising load, and whether these are all.
+
+    Loads are left out from the first one on at which there are more than ``at_most`` in all.
+
+    Parameters
+    ----------
+    limit
+        No replica may suffer more degradation than this.
+    """
+    found: list[Patterns] = []
+    pinned = np.repeat(np.arange(c.replicas.size), c.pinned[p])
+    usable = np.flatnonzero(c.most_per_machine()[p])
+    members = pinned[None, :]
+    if pinned.size:
+        members = members[_feasible(c, p, members, limit)]
+        found.append(Patterns(members, _cost(c, p, members)))
+    while members.shape[0]:
+        last = members[:, -1] if members.shape[1] > pinned.size else np.full(members.shape[0], -1)
+        following = usable.size - np.searchsorted(usable, last)
+        if following.sum() > 4 * at_most:
+            return found, False
+        parent = np.repeat(np.arange(members.shape[0]), following)
+        ends = np.cumsum(following)
+        added = usable[usable.size - (np.repeat(ends, following) - np.arange(parent.size))]
+        members = np.hstack([members[parent], added[:, None]])
+        members = members[_feasible(c, p, members, limit)]
+        at_most -= members.shape[0]
+        if at_most < 0:
+            return found, False
+        if members.shape[0]:
+            found.append(Patterns(members, _cost(c, p, members)))
+    return found, True
+
+
+def _sums(by: Ints, members: Ints) -> Ints:
+    """Return (N, load): for each replica the sum of ``by[its model, model of each other]``."""
+    total: Ints = -by[members, members]
+    for j in range(members.shape[1]):
+        total += by[members, members[:, j : j + 1]]
+    return np.asarray(total)
+
+
+def _suffered(c: Compiled, p: int, members: Ints) -> Ints:
+    return _sums(c.degradation[c.type_of[p]], members) + c.background[p, members]
+
+
+def _feasible(c: Compiled, p: int, members: Ints, limit: int) -> NDArray[np.bool_]:
+    k = c.type_of[p]
+    slack = np.minimum(np.where(c.soft, UNLIMITED, c.slack[k]), limit)
+    ok = c.allowed[p, members].all(axis=1) & (members.shape[1] <= c.slots[p])
+    ok &= (c.demand[k][members].sum(axis=1) <= c.capacity[p]).all(axis=1)
+    ok &= (_suffered(c, p, members) <= slack[members]).all(axis=1)
+    same = np.zeros(members.shape, dtype=np.int64)
+    for j in range(members.shape[1]):
+        same += members == members[:, j : j + 1]
+        ok &= ~c.apart[members, members[:, j : j + 1]].any(axis=1)
+    result: NDArray[np.bool_] = ok & (same <= np.minimum(c.max_per_machine, c.replicas)[members]).all(axis=1)
+    return result
+
+
+def _cost(c: Compiled, p: int, members: Ints) -> Ints:
+    if c.worst:
+        return np.zeros(members.shape[0], dtype=np.int64)
+    k = c.type_of[p]
+    missed = c.soft[members] & (_suffered(c, p, members) > c.slack[k][members])
+    each = _sums(c.cost[k], members) + c.background_cost[p, members] + missed * c.miss_price[members]
+    cost: Ints = each.sum(axis=1) + c.price[p]
+    return cost

@@ -1,0 +1,196 @@
+"""Mixed-integer program in Pyomo, solved by HiGHS: over patterns if they are few, else over machines.
+
+The formulations stand in :mod:`solvers.by_pattern` and :mod:`solvers.by_machine`; the latter's rows
+include pair flow (:mod:`solvers.pairflow`), whose bound holds for both from the first second.
+
+HiGHS works in floating point. Its solutions are rounded to integers and judged by the checker. Its bound
+is claimed less one part in a million; its proof of optimality only where the objective that it states
+is, to within half a unit, the exact one of the plan.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Protocol
+
+import highspy
+import numpy as np
+import pyomo.environ as pyo
+from numpy.typing import NDArray
+from pyomo.repn.plugins.lp_writer import LPWriter
+
+from planner.errors import InputError
+from planner.instance import Instance
+from planner.plan import Plan
+from planner.result import Stop
+from solvers.bound import left_over, objective_bound
+from solvers.by_machine import by_machine
+from solvers.by_pattern import by_pattern
+from solvers.compact import checked_objective, first_plan, impossible, size, watched
+from solvers.highs import Engine
+from solvers.pairflow import Flow
+from solvers.relax import explain
+from solvers.run import Outcome, Run
+
+Floats = NDArray[np.float64]
+
+_MOST_PATTERNS = 20_000
+_LARGEST = 60_000
+_LARGEST_FLOW = 20_000
+
+
+class Formulation(Protocol):
+    """What :class:`~solvers.by_machine.ByMachine` and :class:`~solvers.by_pattern.ByPattern` share."""
+
+    @property
+    def model(self) -> Any:
+        """The Pyomo formulation."""
+
+    @property
+    def unit(self) -> int:
+        """What one unit of its objective is in ppm."""
+
+    def start(self, plan: Plan) -> Iterator[tuple[Any, float]]:
+        """Yield integer variables and their values in a plan."""
+
+    def plan(self, value: Any) -> Plan:
+        """Return the plan of a solution."""
+
+
+def formulate(instance: Instance, run: Run | None = None) -> Formulation | None:
+    """Return the formulation that suits ``instance``; None if each is too large or ``run`` is stopping."""
+    patterns = by_pattern(instance, _MOST_PATTERNS, run)
+    if patterns is not None:
+        return patterns
+    c = instance.compiled
+    if size(c) > _LARGEST or (run is not None and run.stopping):
+        return None
+    flow = None if c.worst else Flow(instance, enumerate_up_to=0)
+    if flow is not None and flow.program.columns > _LARGEST_FLOW:
+        flow = None
+    machines = by_machine(instance, flow, run)
+    return None if run is not None and run.stopping else machines
+
+
+def write_model(instance: Instance, path: Path) -> None:
+    """Write the formulation to ``path``; its suffix, ``.lp`` or ``.mps``, says in which format.
+
+    The objective is in units of :func:`solvers.compact.unit` parts per million.
+
+    Raises
+    ------
+    InputError
+        For another suffix, or an instance that is too large.
+    """
+    if path.suffix not in (".lp", ".mps"):
+        raise InputError("must end in .lp or .mps", field="write_model", value=str(path))
+    formulation = formulate(instance)
+    if formulation is None:
+        size_found = f"{size(instance.compiled):,} levels"
+        raise InputError("is too large to be written as a formulation", field="instance", value=size_found)
+    if path.suffix == ".mps":
+        formulation.model.write(str(path), format="mps", io_options={"symbolic_solver_labels": True})
+    else:
+        with path.open("w") as stream:
+            LPWriter().write(formulation.model, stream, symbolic_solver_labels=True)
+
+
+def solve(instance: Instance, run: Run) -> Outcome:
+    """Plan with HiGHS; optimal if it ends by itself."""
+    if impossible(instance.compiled):
+        return Outcome(infeasible=True, reasons=explain(instance, run))
+    plan = first_plan(instance, run)
+    floor = objective_bound(instance, run)
+    if plan is None and left_over(instance, run):
+        return Outcome(infeasible=True, reasons=explain(instance, run))
+    if run.stopping or (plan is not None and floor == checked_objective(instance, plan)):
+        return Outcome(plan, bound=floor, stop=run.stop)
+    f = formulate(instance, run)
+    if f is None:
+        note = "" if run.stopping else "too large for HiGHS: local search's plan, pair flow's bound"
+        return Outcome(plan, bound=floor, stop=run.stop, note=note)
+    if floor:
+        f.model.floor = pyo.Constraint(expr=f.model.objective.expr >= floor // f.unit)
+    engine = Engine(run.seed, run.remaining)
+    tracker = _Tracker(instance, f, _hand_over(f, engine), engine, run, floor)
+    if plan is not None:
+        tracker.begin(plan)
+    watched(run, engine.run, tracker.report, tracker.stop)
+    return tracker.outcome(plan)
+
+
+def _hand_over(f: Formulation, engine: Engine) -> dict[int, int]:
+    """Give the formulation to HiGHS; return the column of each variable, by its id."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "formulation.lp"
+        with path.open("w") as stream:
+            symbols = LPWriter().write(f.model, stream).symbol_map
+        engine.highs.readModel(str(path))
+    column = {name: i for i, name in enumerate(engine.highs.getLp().col_names_)}
+    return {variable: column[name] for variable, name in symbols.byObject.items() if name in column}
+
+
+@dataclass
+class _Tracker:
+    """Turns what HiGHS finds into plans, exact objectives and safe bounds."""
+
+    instance: Instance
+    f: Formulation
+    columns: dict[int, int]
+    engine: Engine
+    run: Run
+    floor: int
+    plan: Plan | None = None
+    objective: int | None = None
+
+    def begin(self, plan: Plan) -> None:
+        """Give HiGHS a plan to begin from; it works out the variables that follow from it."""
+        known = {self.columns[id(v)]: value for v, value in self.f.start(plan) if id(v) in self.columns}
+        index = np.fromiter(known, dtype=np.int32, count=len(known))
+        self.engine.highs.setSolution(len(known), index, np.array([*known.values()]))
+
+    def report(self) -> None:
+        """Report the incumbent and the bound so far."""
+        values, self.engine.values = self.engine.values, None
+        if values is not None:
+            self.take(values)
+        self.run.report(objective=self.objective, bound=self.bound())
+
+    def take(self, values: Floats) -> None:
+        """Keep HiGHS's solution if the checker accepts it and it is better."""
+        plan = self.f.plan(lambda v: float(values[self.columns[id(v)]]) if id(v) in self.columns else 0.0)
+        objective = checked_objective(self.instance, plan)
+        if objective is not None and (self.objective is None or objective < self.objective):
+            self.plan, self.objective = plan, objective
+
+    def bound(self) -> int:
+        """Return a bound in ppm: pair flow's, or what HiGHS's, which is not exact, allows to claim."""
+        if self.engine.bound is None:
+            return self.floor
+        doubt = 1e-6 * max(1.0, abs(self.engine.bound))
+        return max(self.floor, math.ceil(self.engine.bound - doubt) * self.f.unit)
+
+    def stop(self) -> None:
+        """Ask HiGHS to end."""
+        self.engine.stopping = True
+
+    def outcome(self, start: Plan | None) -> Outcome:
+        """Return what has been found; optimal where HiGHS's objective is the plan's exact one."""
+        status = self.engine.status
+        if status == highspy.HighsModelStatus.kOptimal:
+            self.engine.values = self.engine.final()
+        self.report()
+        if status == highspy.HighsModelStatus.kInfeasible and start is None:
+            return Outcome(infeasible=True, reasons=explain(self.instance, self.run))
+        bound = self.bound()
+        if status == highspy.HighsModelStatus.kOptimal and self.objective is not None:
+            stated = self.engine.highs.getObjectiveValue() * self.f.unit
+            if abs(stated - self.objective) <= 0.5 * self.f.unit:
+                bound = self.objective
+        failed = status in (highspy.HighsModelStatus.kMemoryLimit, highspy.HighsModelStatus.kSolveError)
+        plan = start if self.plan is None else self.plan
+        return Outcome(plan, bound=bound, stop=Stop.FAILED if failed else self.run.stop)

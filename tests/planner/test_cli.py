@@ -1,0 +1,354 @@
+"""The command does what its help says: output, files and exit codes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+import solvers
+from planner.cli import app
+from planner.errors import SolverError
+from planner.files import load_instance, load_plan, save_instance
+from planner.instance import InferenceModel, Instance
+from planner.result import Stop
+from solvers.run import Outcome, Run, Solver
+from tests import tiny
+from tests.solvers import naughty
+
+COMMANDS = ("plan", "check", "compare", "show", "generate", "solvers", "schema")
+Register = Callable[[Solver], str]
+
+
+def run(*arguments: object) -> Result:
+    """Run the command in this process."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def path(tmp_path: Path, pair: Instance) -> Path:
+    """The file of :func:`tiny.pair`."""
+    save_instance(pair, tmp_path / "pair.yaml")
+    return tmp_path / "pair.yaml"
+
+
+@pytest.fixture
+def register(monkeypatch: pytest.MonkeyPatch) -> Register:
+    """Return a function that enters a solver into the registry under the name ``fake``."""
+
+    def enter(function: Solver) -> str:
+        monkeypatch.setitem(solvers.SOLVERS, "fake", solvers.Entry("", True, "for this test"))
+        monkeypatch.setitem(solvers._loaded, "fake", function)
+        return "fake"
+
+    return enter
+
+
+def best(_: Instance, run: Run) -> Outcome:
+    """Return the best plan of :func:`tiny.pair`."""
+    run.report(objective=1_100_000, bound=5)
+    return Outcome(plan=naughty.separate(), bound=1_000_000, note="picked nothing")
+
+
+def test_help_is_quick() -> None:
+    slow = ("numpy", "pydantic", "pyarrow", "yaml", "rich.console", "numba")
+    code = f"import sys, planner.cli; print([m for m in {slow!r} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def test_help_lists_every_command_and_the_exit_codes() -> None:
+    text = run("--help").output
+    assert all(f"  {name} " in text for name in COMMANDS)
+    assert "3 proven infeasible" in text
+    for name in COMMANDS:
+        assert run(name, "--help").exit_code == 0
+
+
+def test_version() -> None:
+    assert run("--version").output.startswith("planner ")
+
+
+def test_plan_shows_and_writes(path: Path, tmp_path: Path, register: Register) -> None:
+    result = run("plan", path, "--solver", register(best), "-o", tmp_path / "p.json")
+    assert result.exit_code == 0
+    for words in (
+        "pair: optimal by fake",
+        "picked nothing",
+        "objective 1, bound 1, gap 0 %",
+        "mean 25.0 %, worst 40.0 %",
+        "4 replicas on 2 machines, price 6, no SLO is missed",
+        "2 x a",
+        "b 100 %",
+    ):
+        assert words in result.stdout
+    assert "incumbent 1.1  bound 0.000005  gap 100 %  60 s left" in result.stderr
+    assert load_plan(tmp_path / "p.json", load_instance(path)) == naughty.separate()
+
+
+def test_plan_as_json(path: Path, register: Register) -> None:
+    result = run("plan", path, "--solver", register(best), "--json", "--seed", 4)
+    found = json.loads(result.stdout)
+    assert (found["status"], found["objective"], found["seed"]) == ("optimal", 1.0, 4)
+    assert found["machines"][0] == {"machine_type": "gpu", "machines": 1, "models": {"a": 2}}
+
+
+@pytest.mark.parametrize("solver", ["greedy", "first_fit"])
+def test_plan_check_and_show_agree(path: Path, tmp_path: Path, solver: str) -> None:
+    plan = tmp_path / "p.json"
+    assert run("plan", path, "--solver", solver, "-o", plan, "--time-limit", 5).exit_code == 0
+    claimed = json.loads(plan.read_text())["objective"]
+    checked = run("check", path, plan, "--json")
+    assert checked.exit_code == 0
+    assert json.loads(checked.stdout)["objective"] == claimed
+    assert f"objective {claimed:g}" in run("show", plan).stdout
+
+
+def test_plan_from_a_start(path: Path, tmp_path: Path, register: Register) -> None:
+    def nothing(_: Instance, run: Run) -> Outcome:
+        return Outcome(stop=Stop.TIME_LIMIT)
+
+    run("plan", path, "--solver", register(best), "-o", tmp_path / "p.json")
+    result = run("plan", path, "--solver", register(nothing), "--start", tmp_path / "p.json", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["objective"]) == (0, 1.0)
+
+
+def test_infeasible(tmp_path: Path, pair: Instance, register: Register) -> None:
+    save_instance(tiny.with_type(pair, "gpu", slots=1), tmp_path / "i.yaml")
+    solver = register(best)
+    result = run("plan", tmp_path / "i.yaml", "--solver", solver, "-o", tmp_path / "p.json")
+    assert (result.exit_code, os.listdir(tmp_path)) == (3, ["i.yaml"])
+    assert "pair: infeasible" in result.stdout
+    assert "slots" in result.stdout
+    result = run("plan", tmp_path / "i.yaml", "--solver", solver, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["status"]) == (3, "infeasible")
+    assert "slots" in json.loads(result.stdout)["reasons"][0]
+
+
+def test_no_plan_in_time(path: Path, tmp_path: Path, register: Register) -> None:
+    def nothing(_: Instance, run: Run) -> Outcome:
+        return Outcome(stop=Stop.TIME_LIMIT, bound=3)
+
+    result = run("plan", path, "--solver", register(nothing), "-o", tmp_path / "p.json")
+    assert (result.exit_code, os.listdir(tmp_path)) == (4, ["pair.yaml"])
+    assert "no plan" in result.stdout
+    result = run("plan", path, "--solver", "fake", "--json")
+    found = json.loads(result.stdout)
+    assert (result.exit_code, found["objective"], found["bound"]) == (4, None, 0.000003)
+
+
+def test_internal_failure(path: Path, register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
+    def liar(_: Instance, run: Run) -> Outcome:
+        raise SolverError("I lied")
+
+    result = run("plan", path, "--solver", register(liar))
+    assert (result.exit_code, result.stdout, result.stderr) == (1, "", "internal failure: I lied\n")
+    monkeypatch.setenv("PLANNER_DEBUG", "1")
+    assert "Traceback" in run("plan", path, "--solver", "fake").stderr
+
+
+def test_unforeseen_failure_is_one_line(path: Path) -> None:
+    code = "import planner.files\nplanner.files.instance_schema = lambda: 1 / 0\n"
+    code += "from planner.cli import main\nmain()"
+    done = subprocess.run([sys.executable, "-c", code, "schema"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "internal failure: ZeroDivisionError: 'division by zero'\n"
+
+
+def test_write_model(path: Path, tmp_path: Path, register: Register) -> None:
+    result = run("plan", path, "--solver", register(best), "--write-model", tmp_path / "m.lp")
+    assert result.exit_code == 0
+    assert (tmp_path / "m.lp").read_text().rstrip().endswith("end")
+
+
+def test_check_refuses(path: Path, tmp_path: Path, register: Register) -> None:
+    plan = tmp_path / "p.json"
+    run("plan", path, "--solver", register(best), "-o", plan)
+    plan.write_text(plan.read_text().replace('"models": {"a": 2}', '"models": {"a": 3}'))
+    result = run("check", path, plan)
+    assert result.exit_code == 1
+    for words in (
+        "pair: the plan is refused, 4 violations",
+        "replicas: a: 3 replicas placed, has 2",
+        "slots: 1 x gpu with 3 x a: 3 replicas on 2 slots",
+        "objective: the file claims 1.000000, it is 1.400000",
+    ):
+        assert words in result.stdout
+    found = json.loads(run("check", path, plan, "--json").stdout)
+    assert not found["valid"]
+    assert [v["rule"] for v in found["violations"]] == ["replicas", "slots", "objective", "status"]
+
+
+def test_check_shows_latency_against_slo(tmp_path: Path, pair: Instance, register: Register) -> None:
+    instance = tiny.with_model(pair, "a", slo_ms=10.5, miss_price=0.0)
+    save_instance(instance, tmp_path / "i.yaml")
+    run("plan", tmp_path / "i.yaml", "--solver", register(best), "-o", tmp_path / "p.json")
+    lines = run("check", tmp_path / "i.yaml", tmp_path / "p.json").stdout.splitlines()
+    row = next(line.split() for line in lines if line.split()[:1] == ["a"])
+    assert row == ["a", "gpu", "2", "10.0", "%", "10.0", "%", "11", "10.5", "2"]
+
+
+def test_show_cuts_what_is_long(tmp_path: Path, pair: Instance, register: Register) -> None:
+    names = [f"m{t}" for t in range(60)]
+    instance = pair.replace(
+        machine_types=tuple(m.model_copy(update={"count": 60}) for m in pair.machine_types),
+        models=tuple(InferenceModel(name=name, replicas=1, latency_ms={"gpu": 1}) for name in names),
+        degradation=np.zeros((1, 60, 60)),
+    )
+    save_instance(instance, tmp_path / "i.yaml")
+
+    def alone(_: Instance, run: Run) -> Outcome:
+        return Outcome(plan=tiny.plan(instance, *(f"gpu: 1 {name}" for name in names)))
+
+    run("plan", tmp_path / "i.yaml", "--solver", register(alone), "-o", tmp_path / "p.json")
+    short, long = run("show", tmp_path / "p.json").stdout, run("show", tmp_path / "p.json", "--all").stdout
+    assert "... and 40 more groups" in short
+    assert "... and 50 more models" in short
+    assert "m59" not in short
+    assert "m59" in long
+    assert "more" not in long
+
+
+def test_names_cannot_command_the_terminal(tmp_path: Path, pair: Instance) -> None:
+    document: dict[str, Any] = {
+        "version": 1,
+        "instance": {"name": "[bold]x[/bold]"},
+        "machines": [{"machine_type": "g\x1b[31m", "machines": 1, "models": {"[red]\x07": 1}}],
+    }
+    (tmp_path / "p.json").write_text(json.dumps(document))
+    result = run("show", tmp_path / "p.json")
+    assert result.exit_code == 0
+    assert "[bold]x[/bold]" in result.stdout
+    assert r"g\x1b[31m" in result.stdout
+    assert r"[red]\x07" in result.stdout
+
+
+def test_compare(path: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "out"
+    result = run("compare", path, path, "--solver", "greedy", "--solver", "first_fit", "-o", folder)
+    assert result.exit_code == 0
+    assert sorted(os.listdir(folder)) == [
+        "compare.csv",
+        "compare.json",
+        *(f"pair{n}.{solver}.json" for n in ("-2", "") for solver in ("first_fit", "greedy")),
+    ]
+    with (folder / "compare.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(r["instance"], r["solver"]) for r in rows] == [
+        (label, solver) for label in ("pair", "pair-2") for solver in ("greedy", "first_fit")
+    ]
+    assert min(float(r["ratio_to_best"]) for r in rows) == 1.0
+    for row in rows:
+        plan = folder / f"{row['instance']}.{row['solver']}.json"
+        assert run("check", path, plan).exit_code == 0
+        assert row["objective"] in plan.read_text()
+    document = json.loads((folder / "compare.json").read_text())
+    assert [r["solver"] for r in document["rows"]] == [r["solver"] for r in rows]
+    assert "gap to best bound" in result.stdout
+
+
+def test_compare_as_json(path: Path) -> None:
+    result = run("compare", path, "--solver", "greedy", "--json")
+    assert [r["solver"] for r in json.loads(result.stdout)["rows"]] == ["greedy"]
+
+
+def test_solvers_and_schema() -> None:
+    text = run("solvers").stdout
+    assert all(name in text for name in solvers.SOLVERS)
+    assert json.loads(run("schema").stdout)["title"] == "InstanceFile"
+
+
+def test_generate(tmp_path: Path) -> None:
+    for name in ("i.yaml", "i.json"):
+        arguments = (
+            "--models",
+            5,
+            "--types",
+            2,
+            "--replicas",
+            20,
+            "--slots",
+            2,
+            3,
+            "--feasible",
+            "--seed",
+            1,
+        )
+        assert run("generate", "-o", tmp_path / name, *arguments).exit_code == 0
+    instance = load_instance(tmp_path / "i.yaml")
+    assert (len(instance.models), len(instance.machine_types), instance.replicas) == (5, 2, 20)
+    assert instance.sha256 == load_instance(tmp_path / "i.json").sha256
+
+
+_MAIN = "import tests.solvers.naughty, solvers.child as c; from planner.cli import main; " + (
+    "c._BOOT = c._BOOT.replace('from solvers.nursery', 'import tests.solvers.naughty; from solvers.nursery')"
+    "; main()"
+)
+
+
+def interrupted(*arguments: object) -> tuple[int, str, str]:
+    """Run the command, press Ctrl-C as soon as there is an incumbent; return how it ends."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _MAIN, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    while "patient" not in line and line:
+        line = process.stderr.readline()
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    return process.returncode, out, line + err
+
+
+def test_ctrl_c_ends_a_plan_with_the_incumbent(path: Path, tmp_path: Path) -> None:
+    code, out, err = interrupted("plan", path, "--solver", "patient", "-o", tmp_path / "p.json")
+    assert (code, "Traceback" in err) == (0, False)
+    assert "feasible by patient" in out
+    assert "interrupted" in out
+    assert run("check", path, tmp_path / "p.json").exit_code == 0
+
+
+def test_ctrl_c_keeps_the_finished_rows_of_a_comparison(path: Path, tmp_path: Path) -> None:
+    order = [word for name in ("chatty", "patient", "hang") for word in ("--solver", name)]
+    code, out, err = interrupted("compare", path, *order, "-o", tmp_path / "out", "--json")
+    assert (code, "Traceback" in err) == (130, False)
+    rows = json.loads(out)["rows"]
+    assert [(r["solver"], r["stop"]) for r in rows] == [("chatty", "finished"), ("patient", "interrupted")]
+    assert json.loads((tmp_path / "out" / "compare.json").read_text())["rows"] == rows
+
+
+def test_a_comparison_shows_failures_and_contradictions(path: Path) -> None:
+    command = [sys.executable, "-c", _MAIN, "compare", str(path), "--solver", "abort", "--solver", "wrong"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "no plan (failed)" in done.stdout
+    assert "Check failed: the moon is not cheese" in done.stdout
+    assert "SolverError: wrong claims the bound 1000001 above" in done.stdout
+
+
+def test_a_closed_pipe_is_no_error() -> None:
+    for command in ("schema", "solvers"):
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from planner.cli import main; main()", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141

@@ -1,0 +1,79 @@
+"""Every solver against brute force on random tiny instances."""
+
+from __future__ import annotations
+
+import pytest
+
+from planner.result import Result, Status
+from solvers import SOLVERS, solve
+from tests.random_instances import solved
+from tests.solvers.checks import check
+
+EXACT = ("milp", "cpsat")
+HEURISTIC = tuple(name for name, entry in SOLVERS.items() if not entry.proves)
+HALVES = (range(100), range(100, 200))
+REST = range(200, 2_000)
+
+
+def _proven(solver: str, seed: int) -> Result:
+    """Solve to the end and compare with brute force."""
+    instance, answer = solved(seed)
+    result = check(instance, solve(instance, solver, time_limit=60.0, seed=seed))
+    assert result.objective == answer.objective, (solver, seed, result)
+    assert result.status is (Status.OPTIMAL if answer.feasible else Status.INFEASIBLE), (solver, seed, result)
+    return result
+
+
+def _plausible(solver: str, seed: int, *, time_limit: float = 60.0) -> Result:
+    """Solve, and check that nothing contradicts brute force."""
+    instance, answer = solved(seed)
+    result = check(instance, solve(instance, solver, time_limit=time_limit, seed=seed))
+    if result.objective is not None:
+        assert answer.objective is not None, (solver, seed, result)
+        assert result.objective >= answer.objective, (solver, seed, result)
+    if result.bound is not None and answer.objective is not None:
+        assert result.bound <= answer.objective, (solver, seed, result)
+    if answer.feasible:
+        assert result.status is not Status.INFEASIBLE, (solver, seed, result)
+    return result
+
+
+@pytest.mark.parametrize("seeds", HALVES)
+@pytest.mark.parametrize("solver", EXACT)
+def test_exact_solvers_find_the_optimum_of_brute_force(solver: str, seeds: range) -> None:
+    statuses = {_proven(solver, seed).status for seed in seeds}
+    assert statuses == {Status.OPTIMAL, Status.INFEASIBLE}
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("solver", EXACT)
+def test_exact_solvers_find_the_optimum_of_brute_force_soak(solver: str) -> None:
+    for seed in REST:
+        _proven(solver, seed)
+
+
+@pytest.mark.parametrize("solver", HEURISTIC)
+def test_heuristics_are_valid_and_never_better_than_the_optimum(solver: str) -> None:
+    """And they find a plan for most instances that have one."""
+    results = [_plausible(solver, seed) for seed in HALVES[0]]
+    possible = sum(solved(seed)[1].feasible for seed in HALVES[0])
+    assert sum(r.plan is not None for r in results) > 0.7 * possible
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("solver", HEURISTIC)
+def test_heuristics_are_valid_and_never_better_than_the_optimum_soak(solver: str) -> None:
+    for seed in range(100, 2_000):
+        _plausible(solver, seed)
+
+
+def test_auto_is_as_good_as_what_it_picks() -> None:
+    for seed in range(40):
+        _plausible("auto", seed)
+
+
+@pytest.mark.parametrize("solver", EXACT)
+def test_a_bound_is_valid_whenever_the_search_is_cut_short(solver: str) -> None:
+    """At every limit, the bound is below the optimum of brute force."""
+    for seed, limit in zip(range(300, 324), (1e-3, 1e-2, 5e-2) * 8, strict=True):
+        _plausible(solver, seed, time_limit=limit)
