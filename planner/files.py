@@ -37,7 +37,7 @@ from planner.instance import (
     Rules,
 )
 from planner.plan_files import load_plan, plan_document, read_plan, save_plan
-from planner.problems import first_problem, whole_one
+from planner.problems import check_crowd, first_problem, whole_one
 from planner.reading import YAML_LIMIT, plain_scalar, read_document
 from planner.tables import read_table, table_path, write_table
 from planner.writing import write_together
@@ -127,6 +127,7 @@ def load_instance(path: str | Path) -> Instance:
     data = read_document(path)
     try:
         _check_size(data)
+        check_crowd(data, "degradation")
         document = InstanceFile.model_validate(data)
         return Instance(
             name=document.name,

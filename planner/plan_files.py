@@ -26,7 +26,7 @@ from planner.evaluate import Evaluation, ModelOutcome, evaluate
 from planner.instance import Instance
 from planner.plan import Plan
 from planner.plan_form import PlanFile, check_groups
-from planner.problems import first_problem
+from planner.problems import check_crowd, first_problem
 from planner.reading import read_document
 from planner.result import Result, Status
 from planner.rules import Violation
@@ -168,6 +168,7 @@ def read_plan(path: str | Path) -> PlanFile:
     check_plan_path(path)
     data = read_document(path, number=Decimal)
     try:
+        check_crowd(data, "machines")
         document = PlanFile.model_validate(data)
         check_groups(document.machines)
         return document

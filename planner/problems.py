@@ -36,6 +36,8 @@ _RULES = {
     "tuple_type": "must be a list",
     "value_error": "{error}",
 }
+_CROWD = 300_000
+_MANY = 10_000
 _WITHOUT_VALUE = ("missing", "too_short", "value_error")
 
 Path = tuple[str | int, ...]
@@ -46,6 +48,29 @@ def whole_one(value: Any) -> Any:
     if value != 1 or type(value) is not int:
         raise ValueError("must be 1")
     return value
+
+
+def check_crowd(data: Any, besides: str) -> None:
+    """Refuse a document of absurdly many values, each of which could be a problem of its own.
+
+    Parameters
+    ----------
+    data
+        The document.
+    besides
+        The one field of it that may be large and is checked by other means.
+    """
+    if not isinstance(data, dict):
+        return
+    waiting: list[Any] = [value for name, value in data.items() if name != besides]
+    seen = len(waiting)
+    while waiting and seen <= _CROWD:
+        value = waiting.pop()
+        if isinstance(value, (dict, list)):
+            waiting += value.values() if isinstance(value, dict) else value
+            seen += len(value)
+    if seen > _CROWD:
+        raise InputError(f"must hold at most {_CROWD:,} values besides {besides!r}")
 
 
 def first_problem(error: ValidationError, data: Any, form: type[BaseModel]) -> InputError:
@@ -60,6 +85,10 @@ def first_problem(error: ValidationError, data: Any, form: type[BaseModel]) -> I
     form
         What it should be; its fields are suggested for those that are not known.
     """
+    if error.error_count() > _MANY:
+        return InputError(
+            f"has {error.error_count():,} problems; `planner schema` shows the form of an instance"
+        )
     found: dict[Path, ErrorDetails] = {}
     for detail in error.errors(include_url=False):
         path = _path(detail, data)

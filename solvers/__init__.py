@@ -133,18 +133,20 @@ def _attended(function: Solver, instance: Instance, run: Run) -> Outcome:
     if threading.current_thread() is not threading.main_thread():
         return function(instance, run)
     answer: list[Outcome | BaseException] = []
+    done = threading.Event()  # an interrupted Thread.join takes a living thread for dead (CPython 3.11)
 
     def work() -> None:
         try:
             answer.append(function(instance, run))
         except BaseException as error:  # handed to the main thread, which raises it
             answer.append(error)
+        finally:
+            done.set()
 
-    thread = threading.Thread(target=work, name="solve", daemon=True)
-    thread.start()
-    while thread.is_alive():
+    threading.Thread(target=work, name="solve", daemon=True).start()
+    while not done.is_set():
         try:
-            thread.join(0.05)
+            done.wait(0.05)
         except KeyboardInterrupt:
             if run.interrupted:
                 raise
@@ -173,7 +175,9 @@ def _result(instance: Instance, solver: str, run: Run, started: int | None, outc
         plan, objective = run.start, started
     if outcome.infeasible and plan is not None:
         raise SolverError(f"{solver} claims that an instance with a plan is infeasible")
-    bound = 0 if objective == 0 else outcome.bound  # no objective is ever negative
+    reported = run.history[-1].bound if run.history else None
+    known = [value for value in (outcome.bound, reported) if value is not None]
+    bound = 0 if objective == 0 else max(known, default=None)  # no objective is ever negative
     if objective is not None and bound is not None and bound > objective:
         raise SolverError(f"{solver} claims the bound {bound} above the objective {objective} of its plan")
     if objective is not None:
@@ -191,6 +195,13 @@ def _result(instance: Instance, solver: str, run: Run, started: int | None, outc
         bound=bound,
         seconds=run.elapsed,
         history=tuple(run.history),
-        reasons=outcome.reasons,
+        reasons=outcome.reasons or _default_reasons(status, outcome),
         note=outcome.note,
     )
+
+
+def _default_reasons(status: Status, outcome: Outcome) -> tuple[str, ...]:
+    """Say why there is no plan where the solver did not."""
+    if status is not Status.NO_PLAN or outcome.note:
+        return ()
+    return ("the time limit was reached before a plan was found",)

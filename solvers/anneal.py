@@ -6,7 +6,8 @@ machine, or exchanges it with a random replica of another model, or turns a ring
 replicas goes to the machine of the next. Its cost change d comes from two or three calls of
 :func:`solvers.fleet.trial`; it is accepted if d <= -T ln(u), u uniform on (0, 1) (Metropolis et al.,
 1953; Kirkpatrick et al., 1983). A model on fewer machines than ``min_machines`` pays the penalty for
-each that is missing.
+each that is missing. An imitation gives a machine the pattern of another of its pool, by exchanges that
+are undone if together they cost more than the limit.
 """
 
 from __future__ import annotations
@@ -17,10 +18,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import Compiled
-from solvers.fleet import BASE, MODEL, NONE, NUMBER, POOL, SIZE, Fleet, Ints, Terms, change, holds, kernel, trial
+from solvers.fleet import (
+    BASE,
+    MODEL,
+    NONE,
+    NUMBER,
+    POOL,
+    SIZE,
+    Fleet,
+    Ints,
+    Terms,
+    change,
+    holds,
+    kernel,
+    trial,
+)
 
-_LONGEST = 16
-_TASTES = 4
+_LONGEST = 16  # most exchanges of one imitation
+_TASTES = 4  # replicas that are tried for each
 _RELOCATE, _RING = 0.4, 0.05  # shares of the moves; the rest are exchanges
 
 
@@ -34,7 +49,7 @@ class Search(NamedTuple):
     room: Ints  # (M + 1,) the seats of machine m are room[m] : room[m + 1]
     taken: Ints  # (M,) how many of them are taken, from the first on
     place: Ints  # (N,) the seat of each replica
-    undo: Ints  # (2, 1 + longest) scratch: the exchanges of an imitation, NONE for a relocation
+    undo: Ints  # (3, longest) scratch: replica, partner or NONE, and old home of each step of an imitation
     min_machines: Ints  # (T,)
     cost: Ints  # (1,) cost of the state beyond that of the start, penalties included
     penalised: Ints  # (1,) penalties in the state: replicas nowhere and machines missing
@@ -223,10 +238,14 @@ def _on(s: Search, m: int, t: int) -> int:
 
 
 @kernel
-def _from_elsewhere(x: Terms, f: Fleet, s: Search, m: int, like: int, want: int, spare: int, threshold: int) -> int:
+def _from_elsewhere(
+    x: Terms, f: Fleet, s: Search, m: int, like: int, want: int, spare: int, threshold: int
+) -> int:
     """Return the replica of ``want``, of a few, whose machine would take ``spare`` for it at least cost."""
     best, least = NONE, 0
     first, last = s.first[want], s.first[want + 1]
+    if first == last:  # all of them are pinned
+        return NONE
     for _ in range(_TASTES):
         r = int(first + draw(s) * (last - first))
         n = s.where[r]
@@ -293,12 +312,20 @@ def settle(x: Terms, f: Fleet, s: Search, a: int, threshold: int, penalty: int) 
 
 @kernel
 def anneal(
-    x: Terms, f: Fleet, s: Search, steps: int, hot: float, cold: float, threshold: int, penalty: int, imitate: float
+    x: Terms,
+    f: Fleet,
+    s: Search,
+    steps: int,
+    hot: float,
+    cold: float,
+    threshold: int,
+    penalty: int,
+    imitate: float,
 ) -> int:
-    """Try ``steps`` random moves at a temperature falling from hot to cold; return how many were made."""
+    """Try ``steps`` random moves from hot to cold, a share of them imitations; return the number made."""
     replicas, machines = s.who.size, f.machine.shape[0]
     falling = (cold / hot) ** (1.0 / steps)
-    temperature, made, tried = hot, 0, 0
+    temperature, made = hot, 0
     for _ in range(steps):
         temperature *= falling
         limit = -temperature * np.log(draw(s))
@@ -307,7 +334,6 @@ def anneal(
         if imitate > 0 and draw(s) < imitate:
             m, like = s.where[a], s.where[int(draw(s) * replicas)]
             if m != NONE and like != NONE and m != like and f.machine[m, POOL] == f.machine[like, POOL]:
-                tried += 1
                 moved = _imitate(x, f, s, m, like, limit, threshold, penalty)
                 made += 1 if moved else 0
             continue

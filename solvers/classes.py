@@ -249,9 +249,9 @@ def place(instance: Instance, run: Run, order: Ints, rule: int, *, scarcest: int
     left = free_replicas(c)
     g = pools_as_classes(c, x, capacity=1024)
     for t in order.tolist():
-        least = int(c.min_machines[t] - g.fleet.spread[t])
-        for fresh, number in ((True, min(max(least, 0), int(left[t]))), (False, int(left[t]))):
-            wanted = number if fresh else int(left[t])
+        spreading = min(max(int(c.min_machines[t] - g.fleet.spread[t]), 0), int(left[t]))
+        for fresh, number in ((True, spreading), (False, int(left[t]) - spreading)):
+            wanted = number
             while wanted > 0 and not run.report():
                 rest = fill(x, g, t, wanted, fresh, rule, scarcest)
                 left[t] -= wanted - rest

@@ -97,12 +97,14 @@ def first_plan(instance: Instance, run: Run, share: float = 0.2) -> Plan | None:
         time_limit=max(min(share * run.time_limit, run.remaining), 0.01),
         seed=run.seed,
         start=run.start,
-        on_progress=lambda now: run.report(objective=now.objective),
+        on_progress=lambda _: run.report(),
     )
     found = local_search.solve(instance, inner).plan
     plans = ((plan, checked_objective(instance, plan)) for plan in (run.start, found) if plan is not None)
     valid = ((plan, objective) for plan, objective in plans if objective is not None)
-    return min(valid, key=lambda pair: pair[1], default=(None, 0))[0]
+    plan, objective = min(valid, key=lambda pair: pair[1], default=(None, None))
+    run.report(objective=objective)
+    return plan
 
 
 def watched(run: Run, work: Callable[[], None], news: Callable[[], object], stop: Callable[[], None]) -> bool:

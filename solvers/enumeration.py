@@ -69,14 +69,16 @@ def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> t
 
 def _sums(by: Ints, members: Ints) -> Ints:
     """Return (N, load): for each replica the sum of ``by[its model, model of each other]``."""
-    total: Ints = -by[members, members]
+    total = np.zeros_like(members)
+    np.subtract(total, by[members, members], out=total)
     for j in range(members.shape[1]):
-        total += by[members, members[:, j : j + 1]]
-    return np.asarray(total)
+        np.add(total, by[members, members[:, j : j + 1]], out=total)
+    return total
 
 
 def _suffered(c: Compiled, p: int, members: Ints) -> Ints:
-    return _sums(c.degradation[c.type_of[p]], members) + c.background[p, members]
+    suffered: Ints = _sums(c.degradation[c.type_of[p]], members) + c.background[p, members]
+    return suffered
 
 
 def _feasible(c: Compiled, p: int, members: Ints, limit: int) -> NDArray[np.bool_]:

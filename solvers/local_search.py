@@ -1,7 +1,8 @@
 """Local search: simulated annealing from any start, for any number of machines.
 
 Moves relocate a replica, exchange two, or turn a ring of three (:mod:`solvers.anneal`); costs change
-incrementally and exactly. The temperature falls geometrically, from and to a share of the mean cost of
+incrementally and exactly. A twentieth of the moves make a machine imitate another: they gather the
+replicas that its pattern lacks. The temperature falls geometrically, from and to a share of the mean cost of
 a replica.
 
 *Levels.* Replicas of a model are alike and machines of a pool are alike, so half of the replicas on half
@@ -57,8 +58,8 @@ from solvers.fleet import (
 from solvers.run import Outcome, Run
 
 _BATCH = 100_000  # moves between two looks at the clock
-_HOT, _WARM, _COLD = 0.3, 0.05, 0.005  # temperatures, as shares of the mean cost of a replica
-_IMITATE = 0.1
+_HOT, _WARM, _COLD = 0.3, 0.02, 0.002  # temperatures, as shares of the mean cost of a replica
+_IMITATE = 0.05  # share of the moves that copy another machine's pattern
 _PER_REPLICA = 50_000  # moves after which more have not helped
 _COARSE = 12  # mean replicas of a model on the coarsest level, at least
 _COARSEST_SHARE, _FINEST_SHARE = 0.4, 0.3  # of the time
@@ -237,7 +238,15 @@ def _cool(level: _Level, run: Run, seconds: float, hot: float, base: int | None 
         batch = min(_BATCH, moves - made)
         ends = hot * (cold / hot) ** min(passed + batch / moves, 1.0)
         anneal(
-            level.x, level.fleet, level.search, batch, hot * (cold / hot) ** passed, ends, 0, level.penalty, _IMITATE
+            level.x,
+            level.fleet,
+            level.search,
+            batch,
+            hot * (cold / hot) ** passed,
+            ends,
+            0,
+            level.penalty,
+            _IMITATE,
         )
         made += batch
         level.keep()

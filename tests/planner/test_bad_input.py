@@ -185,11 +185,13 @@ TEXTS: list[tuple[str, str | bytes, str, str]] = [
     ("i.json", GOOD[:-1], "line 1", "not valid JSON"),
     ("i.json", bytes(range(256)), "byte", "UTF-8"),
     ("i.json", '{"version": 1, "name": "\\ud800"}', "name", "broken characters"),
+    ("i.json", json.dumps({str(i): i for i in range(400_000)}), "i.json", "at most 300,000 values"),
+    ("i.json", json.dumps({str(i): i for i in range(20_000)}), "i.json", "has 20,005 problems"),
     ("i.toml", "version = 1", "i.toml", "must be a .yaml, .yml or .json file, found '.toml'"),
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "field", "words"), TEXTS)
+@pytest.mark.parametrize(("name", "text", "field", "words"), TEXTS, ids=range(len(TEXTS)))
 def test_texts(tmp_path: Path, name: str, text: str | bytes, field: str, words: str) -> None:
     refused(plan(tmp_path, text, name), name, field, words)
 
