@@ -290,8 +290,9 @@ def test_generate(tmp_path: Path) -> None:
     assert instance.sha256 == load_instance(tmp_path / "i.json").sha256
 
 
-_MAIN = "import tests.solvers.naughty, solvers.child as c; from planner.cli import main; " + (
-    "c._BOOT = c._BOOT.replace('from solvers.nursery', 'import tests.solvers.naughty; from solvers.nursery')"
+_MAIN = "import tests.solvers.naughty as n, solvers.child as c; n.enter(); from planner.cli import main; " + (
+    "c._BOOT = c._BOOT.replace('from solvers.nursery', "
+    "'import tests.solvers.naughty as n; n.enter(); from solvers.nursery')"
     "; main()"
 )
 

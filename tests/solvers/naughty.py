@@ -1,4 +1,4 @@
-"""Solvers that misbehave, entered into the registry of the process that imports this module."""
+"""Solvers that misbehave; :func:`enter` puts them into the registry of a process of their own."""
 
 from __future__ import annotations
 
@@ -72,7 +72,10 @@ def wrong(_: Instance, run: Run) -> Outcome:
 
 NAUGHTY: tuple[Solver, ...] = (crash, abort, leave, fail, eat, hang, patient, chatty, wrong)
 
-for _function in NAUGHTY:
-    _name = _function.__name__
-    solvers.SOLVERS[_name] = solvers.Entry("tests.solvers.naughty", False, "misbehaves")
-    solvers._loaded[_name] = _function
+
+def enter() -> None:
+    """Enter them into the registry of this process."""
+    for function in NAUGHTY:
+        name = function.__name__
+        solvers.SOLVERS[name] = solvers.Entry("tests.solvers.naughty", False, "misbehaves")
+        solvers._loaded[name] = function

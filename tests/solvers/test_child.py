@@ -22,7 +22,9 @@ from solvers.child import solve_in_child
 
 def with_naughty(boot: str) -> str:
     """Return the first lines of a nursery, with the solvers of :mod:`tests.solvers.naughty`."""
-    return boot.replace("from solvers.nursery", "import tests.solvers.naughty; from solvers.nursery")
+    return boot.replace(
+        "from solvers.nursery", "import tests.solvers.naughty as n; n.enter(); from solvers.nursery"
+    )
 
 
 @pytest.fixture(autouse=True, scope="module")
