@@ -20,8 +20,10 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
+from types import FrameType
 from typing import Any
 
+import solvers
 from planner.errors import InputError
 from planner.result import Progress, Result
 from solvers import load, solve
@@ -134,24 +136,32 @@ class _Line:
     def watch(self) -> None:
         """Interrupt the solve when told to; end the process when the pipe ends.
 
-        A solver that reports progress is told by the answer, any other by the signal that the solve
-        handles itself while a solver works.
+        A solver that reports progress is told by the answer; any other by a signal, as by Ctrl-C.
         """
         try:
             self._pipe.recv()
             self._wanted = True
             while self._wanted:
                 time.sleep(_EVERY)
-                if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN and self.deliver():
-                    os.kill(os.getpid(), signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
             self._pipe.recv()
         except (EOFError, OSError):
             os._exit(1)
+
+    def on_signal(self, _: int, frame: FrameType | None) -> None:
+        """Take the signal for Ctrl-C, but only while the main thread does nothing but wait for the solver."""
+        codes = set()
+        while frame is not None:
+            codes.add(frame.f_code)
+            frame = frame.f_back
+        if {solvers._attended.__code__, threading.Event.wait.__code__} <= codes and self.deliver():
+            raise KeyboardInterrupt
 
 
 def _answer(line: _Line) -> None:
     """Take the request, solve, and send what came of it."""
     instance, solver, time_limit, seed, start, memory_limit_mb = line.receive()
+    signal.signal(signal.SIGINT, line.on_signal)
     threading.Thread(target=line.watch, daemon=True).start()
     answer: Result | InputError | str
     try:

@@ -59,6 +59,14 @@ def patient(_: Instance, run: Run) -> Outcome:
     return Outcome(plan=separate(), bound=7, stop=run.stop)
 
 
+def silent(_: Instance, run: Run) -> Outcome:
+    """Look at the clock, report nothing after the first incumbent, hand over a plan."""
+    run.report(objective=1_100_000)
+    while not run.stopping:
+        time.sleep(0.02)
+    return Outcome(plan=separate(), stop=run.stop)
+
+
 def chatty(_: Instance, run: Run) -> Outcome:
     """Print, and find the best plan."""
     print("{this is not JSON", flush=True)
@@ -70,7 +78,7 @@ def wrong(_: Instance, run: Run) -> Outcome:
     return Outcome(plan=separate(), bound=10**6 + 1)
 
 
-NAUGHTY: tuple[Solver, ...] = (crash, abort, leave, fail, eat, hang, patient, chatty, wrong)
+NAUGHTY: tuple[Solver, ...] = (crash, abort, leave, fail, eat, hang, patient, silent, chatty, wrong)
 
 
 def enter() -> None:

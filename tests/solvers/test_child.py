@@ -125,14 +125,15 @@ def test_a_callback_ends_the_solve_with_the_incumbent(pair: Instance) -> None:
     assert (result.stop, result.objective, result.bound) == (Stop.INTERRUPTED, 1_000_000, 7)
 
 
-def test_ctrl_c_ends_the_solve_with_the_incumbent(pair: Instance) -> None:
+@pytest.mark.parametrize("solver", ["patient", "silent"])
+def test_ctrl_c_ends_the_solve_with_the_incumbent(pair: Instance, solver: str) -> None:
     def press(_: Progress) -> None:
         if threading.current_thread() is threading.main_thread() and not pressed:
             pressed.append(True)
             os.kill(os.getpid(), signal.SIGINT)
 
     pressed: list[bool] = []
-    result = solve_in_child(pair, "patient", time_limit=60, on_progress=press)
+    result = solve_in_child(pair, solver, time_limit=60, on_progress=press)
     assert (result.stop, result.objective) == (Stop.INTERRUPTED, 1_000_000)
 
 
