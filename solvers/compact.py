@@ -23,6 +23,8 @@ from solvers.run import Run
 
 #: A formulation with more counts and levels than this is not built: it would not be solved either.
 LARGEST = 400_000
+#: A formulation over patterns is preferred up to this number of them.
+MOST_PATTERNS = 20_000
 
 _POLL = 0.05
 _GRACE = 0.6

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import UNLIMITED, Compiled
-from solvers.fleet import Ints
+from planner.plan import Plan
+from solvers.fleet import Ints, machines_needed
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,52 @@ def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> t
     return found, True
 
 
+@dataclass(frozen=True)
+class Pattern:
+    """A pattern of a pool: how many replicas of each model it holds, and its cost."""
+
+    pool: int
+    counts: dict[int, int]
+    cost: int
+
+
+def all_patterns(c: Compiled, at_most: int) -> list[Pattern] | None:
+    """Return all feasible patterns, if a formulation over them is possible, and None otherwise.
+
+    It is not if there are more than ``at_most``; if the objective is ``worst``, which is no sum over
+    patterns; and if a model or a pool with pins has none.
+    """
+    listed: list[Pattern] = []
+    pools = np.flatnonzero(machines_needed(c)).tolist()
+    for p in pools if not c.worst else []:
+        found, complete = few_patterns(c, p, at_most - len(listed))
+        if not complete or (c.pinned[p].any() and not found):
+            return None
+        for patterns in found:
+            for members, cost in zip(patterns.members, patterns.cost.tolist(), strict=True):
+                models, counts = np.unique(members, return_counts=True)
+                listed.append(Pattern(p, dict(zip(models.tolist(), counts.tolist(), strict=True)), cost))
+    everyone = set(range(c.replicas.size))
+    return listed if {t for pattern in listed for t in pattern.counts} == everyone else None
+
+
+def carried(patterns: list[Pattern], plan: Plan) -> list[int]:
+    """Return how many machines of a plan carry each of ``patterns``."""
+    number = {(p, tuple(sorted(counts.items()))): n for p, n, counts in plan.patterns()}
+    return [number.get((q.pool, tuple(sorted(q.counts.items()))), 0) for q in patterns]
+
+
+def plan_of(patterns: list[Pattern], machines: list[int]) -> Plan:
+    """Return the plan in which ``machines[i]`` machines carry pattern i."""
+    return Plan.from_patterns((q.pool, n, q.counts) for q, n in zip(patterns, machines, strict=True))
+
+
 def _sums(by: Ints, members: Ints) -> Ints:
     """Return (N, load): for each replica the sum of ``by[its model, model of each other]``."""
     total = np.zeros_like(members)
-    np.subtract(total, by[members, members], out=total)
+    total -= by[members, members]
     for j in range(members.shape[1]):
-        np.add(total, by[members, members[:, j : j + 1]], out=total)
+        total += by[members, members[:, j : j + 1]]
     return total
 
 

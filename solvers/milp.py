@@ -1,6 +1,6 @@
 """Mixed-integer program in Pyomo, solved by HiGHS: over patterns if they are few, else over machines.
 
-The formulations stand in :mod:`solvers.by_pattern` and :mod:`solvers.by_machine`; the latter's rows
+The formulations stand in :mod:`solvers.milp_by_pattern` and :mod:`solvers.milp_by_machine`; the latter's rows
 include pair flow (:mod:`solvers.pairflow`), whose bound holds for both from the first second.
 
 HiGHS works in floating point. Its solutions are rounded to integers and judged by the checker. Its bound
@@ -28,23 +28,23 @@ from planner.instance import Instance
 from planner.plan import Plan
 from planner.result import Stop
 from solvers.bound import left_over, objective_bound
-from solvers.by_machine import by_machine
-from solvers.by_pattern import by_pattern
-from solvers.compact import checked_objective, first_plan, impossible, size, watched
+from solvers.compact import MOST_PATTERNS, checked_objective, first_plan, impossible, size, watched
+from solvers.enumeration import all_patterns
 from solvers.highs import Engine
+from solvers.milp_by_machine import by_machine
+from solvers.milp_by_pattern import by_pattern
 from solvers.pairflow import Flow
 from solvers.relax import explain
 from solvers.run import Outcome, Run
 
 Floats = NDArray[np.float64]
 
-_MOST_PATTERNS = 20_000
 _LARGEST = 60_000
 _LARGEST_FLOW = 20_000
 
 
 class Formulation(Protocol):
-    """What :class:`~solvers.by_machine.ByMachine` and :class:`~solvers.by_pattern.ByPattern` share."""
+    """What the formulations over machines and over patterns share."""
 
     @property
     def model(self) -> Any:
@@ -63,10 +63,10 @@ class Formulation(Protocol):
 
 def formulate(instance: Instance, run: Run | None = None) -> Formulation | None:
     """Return the formulation that suits ``instance``; None if each is too large or ``run`` is stopping."""
-    patterns = by_pattern(instance, _MOST_PATTERNS, run)
-    if patterns is not None:
-        return patterns
     c = instance.compiled
+    patterns = all_patterns(c, MOST_PATTERNS)
+    if patterns is not None:
+        return by_pattern(c, patterns)
     if size(c) > _LARGEST or (run is not None and run.stopping):
         return None
     flow = None if c.worst else Flow(instance, enumerate_up_to=0)

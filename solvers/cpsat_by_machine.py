@@ -31,24 +31,30 @@ from ortools.sat.python import cp_model
 
 from planner.compiled import UNLIMITED, Compiled
 from planner.instance import Instance
+from planner.plan import Plan
 from solvers.compact import Grid
 from solvers.fleet import Ints
 
 
-class Formulation:
+class ByMachine:
     """The constraint program, its counts ``x[m, t]``, and a start as a complete hint.
 
     Parameters
     ----------
     start
-        Counts (M, T) of a valid plan to begin from, or None.
+        A valid plan to begin from, or None; it becomes a complete hint.
     floor
         A proven lower bound on the objective, in ppm.
+    priced
+        Whether to minimise; otherwise any valid plan will do.
     """
 
-    def __init__(self, instance: Instance, grid: Grid, start: Ints | None = None, floor: int = 0) -> None:
+    def __init__(
+        self, instance: Instance, start: Plan | None = None, floor: int = 0, *, priced: bool = True
+    ) -> None:
         self.c: Compiled = instance.compiled
-        self.grid, self.start = grid, start
+        self.grid = grid = Grid.of(self.c)
+        self.start = None if start is None else grid.counts(start, self.c.replicas.size)
         self.model = cp_model.CpModel()
         self.x: dict[tuple[int, int], cp_model.IntVar] = {}
         self.levels: dict[tuple[int, int], list[cp_model.IntVar]] = {}
@@ -60,9 +66,9 @@ class Formulation:
         self.add_slos()
         self.add_groups([[instance.model_index[n] for n in g] for g in instance.rules.keep_apart])
         self.add_min_machines()
-        if self.c.worst:
+        if priced and self.c.worst:
             self.add_worst(floor)
-        else:
+        elif priced:
             self.add_costs()
             self.add_prices()
             self.minimize(floor)
@@ -212,9 +218,9 @@ class Formulation:
         by = self.c.degradation[self.c.type_of[p]].astype(object) @ self.grid.most[p].astype(object)
         return int((by + self.c.background[p]).max(initial=0))
 
-    def counts(self, value: Callable[[cp_model.IntVar], int]) -> Ints:
-        """Return (M, T): the counts of a solution."""
+    def plan(self, value: Callable[[cp_model.IntVar], int]) -> Plan:
+        """Return the plan of a solution."""
         counts = np.zeros((self.grid.pool.size, self.c.replicas.size), dtype=np.int64)
         for (m, t), count in self.x.items():
             counts[m, t] = value(count)
-        return counts
+        return self.grid.plan(counts)
