@@ -6,8 +6,7 @@ machine, or exchanges it with a random replica of another model, or turns a ring
 replicas goes to the machine of the next. Its cost change d comes from two or three calls of
 :func:`solvers.fleet.trial`; it is accepted if d <= -T ln(u), u uniform on (0, 1) (Metropolis et al.,
 1953; Kirkpatrick et al., 1983). A model on fewer machines than ``min_machines`` pays the penalty for
-each that is missing. An imitation gives a machine the pattern of another of its pool, by exchanges that
-are undone if together they cost more than the limit.
+each that is missing.
 """
 
 from __future__ import annotations
@@ -19,12 +18,8 @@ from numpy.typing import NDArray
 
 from planner.compiled import Compiled
 from solvers.fleet import (
-    BASE,
-    MODEL,
     NONE,
-    NUMBER,
     POOL,
-    SIZE,
     Fleet,
     Ints,
     Terms,
@@ -34,22 +29,18 @@ from solvers.fleet import (
     trial,
 )
 
-_LONGEST = 16  # most exchanges of one imitation
-_TASTES = 4  # replicas that are tried for each
 _RELOCATE, _RING = 0.4, 0.05  # shares of the moves; the rest are exchanges
 
 
 class Search(NamedTuple):
     """What the loop works on besides the fleet. N free replicas, T models."""
 
-    who: Ints  # (N,) model of each replica, ascending
+    who: Ints  # (N,) model of each replica
     where: Ints  # (N,) its machine, or NONE
-    first: Ints  # (T + 1,) the replicas of model t are first[t] : first[t + 1]
     seat: Ints  # (seats,) replicas by machine
     room: Ints  # (M + 1,) the seats of machine m are room[m] : room[m + 1]
     taken: Ints  # (M,) how many of them are taken, from the first on
     place: Ints  # (N,) the seat of each replica
-    undo: Ints  # (3, longest) scratch: replica, partner or NONE, and old home of each step of an imitation
     min_machines: Ints  # (T,)
     cost: Ints  # (1,) cost of the state beyond that of the start, penalties included
     penalised: Ints  # (1,) penalties in the state: replicas nowhere and machines missing
@@ -65,12 +56,10 @@ def start_search(c: Compiled, fleet: Fleet, who: Ints, where: Ints, seed: int) -
     s = Search(
         who=who,
         where=where,
-        first=np.searchsorted(who, np.arange(c.replicas.size + 1)),
         seat=np.zeros(int(room[-1]), dtype=np.int64),
         room=room,
         taken=np.zeros(pool.size, dtype=np.int64),
         place=np.zeros(who.size, dtype=np.int64),
-        undo=np.zeros((3, _LONGEST), dtype=np.int64),
         min_machines=c.min_machines,
         cost=np.zeros(1, dtype=np.int64),
         penalised=np.array([missing]),
@@ -83,11 +72,11 @@ def start_search(c: Compiled, fleet: Fleet, who: Ints, where: Ints, seed: int) -
 @kernel
 def _sit_all(s: Search) -> None:
     for r in range(s.who.size):
-        _sit(s, r, s.where[r])
+        sit(s, r, s.where[r])
 
 
 @kernel
-def _sit(s: Search, r: int, m: int) -> None:
+def sit(s: Search, r: int, m: int) -> None:
     """Give replica r the next seat of machine m."""
     s.where[r] = m
     if m != NONE:
@@ -97,7 +86,7 @@ def _sit(s: Search, r: int, m: int) -> None:
 
 
 @kernel
-def _rise(s: Search, r: int) -> None:
+def rise(s: Search, r: int) -> None:
     """Take replica r from its seat; the last one of its machine moves up."""
     m = s.where[r]
     if m != NONE:
@@ -176,11 +165,11 @@ def _try(
         change(x, f, m, t, u)
     if n != NONE:
         change(x, f, n, u, t)
-    _rise(s, a)
+    rise(s, a)
     if b != NONE:
-        _rise(s, b)
-        _sit(s, b, m)
-    _sit(s, a, n)
+        rise(s, b)
+        sit(s, b, m)
+    sit(s, a, n)
     s.cost[0] += d
     s.penalised[0] += short - (1 if m == NONE and b == NONE else 0)
     return True
@@ -210,90 +199,12 @@ def _ring(x: Terms, f: Fleet, s: Search, a: int, b: int, c: int, limit: float, t
     change(x, f, k, v, u)
     change(x, f, i, t, v)
     for r in (a, b, c):
-        _rise(s, r)
-    _sit(s, a, j)
-    _sit(s, b, k)
-    _sit(s, c, i)
+        rise(s, r)
+    sit(s, a, j)
+    sit(s, b, k)
+    sit(s, c, i)
     s.cost[0] += d
     return True
-
-
-@kernel
-def _surplus(f: Fleet, m: int, other: int) -> int:
-    """Return a model of which m holds more replicas than ``other``, or NONE."""
-    first = f.machine[m, BASE]
-    for i in range(first, first + f.machine[m, SIZE]):
-        if f.entry[i, NUMBER] > holds(f, other, f.entry[i, MODEL]):
-            return int(f.entry[i, MODEL])
-    return NONE
-
-
-@kernel
-def _on(s: Search, m: int, t: int) -> int:
-    """Return a free replica of model t on machine m, or NONE."""
-    for i in range(s.room[m], s.room[m] + s.taken[m]):
-        if s.who[s.seat[i]] == t:
-            return int(s.seat[i])
-    return NONE
-
-
-@kernel
-def _from_elsewhere(
-    x: Terms, f: Fleet, s: Search, m: int, like: int, want: int, spare: int, threshold: int
-) -> int:
-    """Return the replica of ``want``, of a few, whose machine would take ``spare`` for it at least cost."""
-    best, least = NONE, 0
-    first, last = s.first[want], s.first[want + 1]
-    if first == last:  # all of them are pinned
-        return NONE
-    for _ in range(_TASTES):
-        r = int(first + draw(s) * (last - first))
-        n = s.where[r]
-        if n != NONE and n != m and n != like:
-            allowed, d = trial(x, f, n, want, spare, threshold)
-            if allowed and (best == NONE or d < least):
-                best, least = r, d
-    return best
-
-
-@kernel
-def _imitate(
-    x: Terms, f: Fleet, s: Search, m: int, like: int, limit: float, threshold: int, penalty: int
-) -> bool:
-    """Give machine m the pattern of machine ``like``, if that costs at most limit.
-
-    Replicas that are missing come from other machines, which take those that are too many in return.
-    """
-    before = s.cost[0]
-    steps = 0
-    done = False
-    while steps < s.undo.shape[1]:
-        want, spare = _surplus(f, like, m), _surplus(f, m, like)
-        if want == NONE and spare == NONE:
-            done = True
-            break
-        r = _on(s, m, spare) if spare != NONE else NONE
-        if spare != NONE and r == NONE:
-            break
-        if want != NONE:
-            w = _from_elsewhere(x, f, s, m, like, want, spare, threshold)
-            if w == NONE:
-                break
-            home = s.where[w]
-            if not _try(x, f, s, w, r, m, 1e18, threshold, penalty):
-                break
-            s.undo[0, steps], s.undo[1, steps], s.undo[2, steps] = w, r, home
-        else:
-            to = int(draw(s) * f.machine.shape[0])
-            if not _try(x, f, s, r, NONE, to, 1e18, threshold, penalty):
-                break
-            s.undo[0, steps], s.undo[1, steps], s.undo[2, steps] = r, NONE, m
-        steps += 1
-    if done and steps > 0 and s.cost[0] - before <= limit:
-        return True
-    for i in range(steps - 1, -1, -1):
-        _try(x, f, s, s.undo[0, i], s.undo[1, i], s.undo[2, i], 1e18, threshold, penalty)
-    return False
 
 
 @kernel
@@ -312,37 +223,21 @@ def settle(x: Terms, f: Fleet, s: Search, a: int, threshold: int, penalty: int) 
 
 @kernel
 def anneal(
-    x: Terms,
-    f: Fleet,
-    s: Search,
-    steps: int,
-    hot: float,
-    cold: float,
-    threshold: int,
-    penalty: int,
-    imitate: float,
-) -> int:
-    """Try ``steps`` random moves from hot to cold, a share of them imitations; return the number made."""
+    x: Terms, f: Fleet, s: Search, steps: int, hot: float, cold: float, threshold: int, penalty: int
+) -> None:
+    """Try ``steps`` random moves from hot to cold."""
     replicas, machines = s.who.size, f.machine.shape[0]
     falling = (cold / hot) ** (1.0 / steps)
-    temperature, made = hot, 0
+    temperature = hot
     for _ in range(steps):
         temperature *= falling
         limit = -temperature * np.log(draw(s))
         kind = draw(s)
         a = int(draw(s) * replicas)
-        if imitate > 0 and draw(s) < imitate:
-            m, like = s.where[a], s.where[int(draw(s) * replicas)]
-            if m != NONE and like != NONE and m != like and f.machine[m, POOL] == f.machine[like, POOL]:
-                moved = _imitate(x, f, s, m, like, limit, threshold, penalty)
-                made += 1 if moved else 0
-            continue
         if kind < _RELOCATE:
-            moved = _try(x, f, s, a, NONE, int(draw(s) * machines), limit, threshold, penalty)
+            _try(x, f, s, a, NONE, int(draw(s) * machines), limit, threshold, penalty)
         elif kind < 1.0 - _RING:
-            moved = _try(x, f, s, a, int(draw(s) * replicas), NONE, limit, threshold, penalty)
+            _try(x, f, s, a, int(draw(s) * replicas), NONE, limit, threshold, penalty)
         else:
             b, c = int(draw(s) * replicas), int(draw(s) * replicas)
-            moved = _ring(x, f, s, a, b, c, limit, threshold)
-        made += 1 if moved else 0
-    return made
+            _ring(x, f, s, a, b, c, limit, threshold)

@@ -1,15 +1,16 @@
-"""Local search: simulated annealing from any start, for any number of machines.
+"""Local search: simulated annealing and exact re-matching, from any start, for any number of machines.
 
-Moves relocate a replica, exchange two, or turn a ring of three (:mod:`solvers.anneal`); costs change
-incrementally and exactly. A twentieth of the moves make a machine imitate another: they gather the
-replicas that its pattern lacks. The temperature falls geometrically, from and to a share of the mean cost of
-a replica.
+*Annealing* (:mod:`solvers.anneal`) relocates a replica, exchanges two, or turns a ring of three; costs change
+incrementally and exactly. The temperature falls geometrically, from and to a share of the mean cost of a
+replica. *Re-matching* (:mod:`solvers.rematch`) lifts replicas from some hundred machines and gives them back
+at least cost, all at once. It follows where machines hold few replicas; where they hold many, annealing
+does better alone.
 
 *Levels.* Replicas of a model are alike and machines of a pool are alike, so half of the replicas on half
 of the machines is nearly the same problem at half the size. Where models have many replicas, the search
-begins on an instance halved several times, gives each machine's pattern to two machines of the next
-finer level, places the odd replicas where they cost least, and goes on from there at a lower
-temperature. Exchanges that a large fleet would need thousands of times are made once.
+anneals an instance halved several times, gives each machine's pattern to two machines of the next finer
+level, places the odd replicas where they cost least, re-matches, and so on. Exchanges that a large
+fleet would need thousands of times are made once.
 
 *Start.* ``run.start``, else the greedy plan, else the best-fit plan. A given start is searched from as it
 is, without levels. Replicas without a machine wait nowhere at a penalty, for the moves to place them.
@@ -23,7 +24,8 @@ excesses. Each time it reaches zero the threshold falls below the worst degradat
 when it does not, half way back.
 
 Source: S. Kirkpatrick, C. D. Gelatt, M. P. Vecchi, "Optimization by Simulated Annealing", Science 220,
-1983; C. Walshaw, "Multilevel Refinement for Combinatorial Optimisation Problems", 2004.
+1983; C. Walshaw, "Multilevel Refinement for Combinatorial Optimisation Problems", 2004; for re-matching
+see there.
 """
 
 from __future__ import annotations
@@ -55,14 +57,20 @@ from solvers.fleet import (
     plan_of,
     terms,
 )
+from solvers.rematch import rematch
 from solvers.run import Outcome, Run
 
 _BATCH = 100_000  # moves between two looks at the clock
 _HOT, _WARM, _COLD = 0.3, 0.02, 0.002  # temperatures, as shares of the mean cost of a replica
-_IMITATE = 0.05  # share of the moves that copy another machine's pattern
+_BLOCK = 400  # most machines of one re-matching
+_AGAIN = 5  # times that what looks like the end is warmed up and re-matched again, if there is time
+_FRUITLESS = 40  # re-matchings of each machine without gain after which more have not helped
 _PER_REPLICA = 50_000  # moves after which more have not helped
 _COARSE = 12  # mean replicas of a model on the coarsest level, at least
-_COARSEST_SHARE, _FINEST_SHARE = 0.4, 0.3  # of the time
+_ANNEALED, _FINEST = (
+    0.35,
+    0.35,
+)  # of the time: annealing the coarsest level, re-matching the finest
 _CROWDED = 16  # replicas a machine from which on pair costs are kept per machine and model
 _LARGEST_PULL = 2**24
 _LARGEST = 20_000_000
@@ -78,6 +86,7 @@ class _Level:
     search: Search
     scale: float  # mean cost of a replica
     penalty: int
+    seed: int
     best: Ints | None = None  # where the replicas were
     best_cost: int = 0
 
@@ -95,12 +104,18 @@ class _Level:
         costs = c.degradation if c.worst else c.cost
         scale = float(costs.mean()) * max(crowd - 1, 0.5) + float(c.price.mean()) / max(crowd, 1.0)
         penalty = int(4 * costs.max() * (crowd + 1) + c.price.max() + 4 * c.miss_price.max()) + 1
-        return cls(c, x, fleet, start_search(c, fleet, who, where, seed), max(scale, 1.0), penalty)
+        return cls(c, x, fleet, start_search(c, fleet, who, where, seed), max(scale, 1.0), penalty, seed)
 
     @property
     def nowhere(self) -> Ints:
         """The replicas that have no machine."""
         return np.flatnonzero(self.search.where == NONE)
+
+    @property
+    def matches(self) -> bool:
+        """Whether machines are so many, and hold so few replicas, that re-matching them pays."""
+        machines: int = self.fleet.machine.shape[0]
+        return machines > 1 and self.search.who.size < _CROWDED * machines
 
     def settle(self, run: Run) -> None:
         """Place replicas that are nowhere where they cost least, while there is time."""
@@ -114,6 +129,10 @@ class _Level:
         cost = int(self.search.cost[0])
         if not self.search.penalised[0] and (self.best is None or cost < self.best_cost):
             self.best, self.best_cost = self.search.where.copy(), cost
+
+    def report(self, run: Run, base: int | None) -> None:
+        """Report the best state's objective, if ``base``, the objective at cost 0, is known."""
+        run.report(objective=None if base is None or self.best is None else base + self.best_cost)
 
     def plan(self) -> Plan | None:
         """Return the plan of the best valid state."""
@@ -133,7 +152,7 @@ def solve(instance: Instance, run: Run) -> Outcome:
     began = None if start is None else objective_of(instance, start)
     if run.report(objective=began) or began == 0 or not free_replicas(c).any():
         return Outcome(plan=start, stop=run.stop)
-    plan = _lower_the_worst(instance, run, start) if c.worst else _anneal_levels(instance, run, start)
+    plan = _lower_the_worst(instance, run, start) if c.worst else _by_levels(instance, run, start)
     if plan is None:
         return Outcome(stop=run.stop, reasons=("some replicas found no machine",))
     return Outcome(plan=plan, stop=run.stop)
@@ -148,24 +167,32 @@ def _constructed(instance: Instance, run: Run) -> Plan | None:
     return None
 
 
-def _anneal_levels(instance: Instance, run: Run, start: Plan | None) -> Plan | None:
+def _by_levels(instance: Instance, run: Run, start: Plan | None) -> Plan | None:
     """Search from the coarsest level to the instance itself; return the best plan, the start included."""
     c = instance.compiled
     levels = 0 if run.start is not None else _halvings(c)
     limit = run.remaining
     level = _first(_halved(c, levels), None if levels else start, run.seed)
-    for depth in range(levels, 0, -1):
-        share = _COARSEST_SHARE if depth == levels else (1 - _COARSEST_SHARE - _FINEST_SHARE) / levels
-        level.settle(run)
-        _cool(level, run, share * limit, _HOT if depth == levels else _WARM)
-        level = _finer(level, _halved(c, depth - 1), run.seed + depth)
     level.settle(run)
+    between = (1 - _ANNEALED - _FINEST) / max(levels, 1) * limit
+    if levels:
+        _cool(level, run, _ANNEALED * limit, _HOT)
+        for depth in range(levels - 1, -1, -1):
+            _improve(level, run, between)
+            level = _finer(level, _halved(c, depth), run.seed + depth)
+            level.settle(run)
     level.keep()
     settled = level.plan()
     base = None if settled is None else objective_of(instance, settled) - level.best_cost
-    _cool(level, run, run.remaining, _WARM if levels or run.start else _HOT, base)
-    plan = level.plan()
-    plans = [p for p in (plan, start) if p is not None]
+    if not levels:
+        share = 1 - _FINEST if level.matches else 1.0
+        _cool(level, run, share * run.remaining, _WARM if run.start else _HOT, base)
+    _improve(level, run, run.remaining, base)
+    for again in range(_AGAIN if level.matches else 0):
+        share = run.remaining / (_AGAIN - again) / 2
+        _cool(level, run, share, _WARM, base)
+        _improve(level, run, share, base)
+    plans = [p for p in (level.plan(), start) if p is not None]
     return min(plans, key=lambda p: objective_of(instance, p), default=None)
 
 
@@ -236,21 +263,31 @@ def _cool(level: _Level, run: Run, seconds: float, hot: float, base: int | None 
         if passed >= 1.0:
             break
         batch = min(_BATCH, moves - made)
-        ends = hot * (cold / hot) ** min(passed + batch / moves, 1.0)
-        anneal(
-            level.x,
-            level.fleet,
-            level.search,
-            batch,
-            hot * (cold / hot) ** passed,
-            ends,
-            0,
-            level.penalty,
-            _IMITATE,
-        )
+        begins, ends = (hot * (cold / hot) ** min(share, 1.0) for share in (passed, passed + batch / moves))
+        anneal(level.x, level.fleet, level.search, batch, begins, ends, 0, level.penalty)
         made += batch
         level.keep()
-        run.report(objective=None if base is None or level.best is None else base + level.best_cost)
+        level.report(run, base)
+
+
+def _improve(level: _Level, run: Run, seconds: float, base: int | None = None) -> None:
+    """Re-match machines, or anneal where that does not suit, for about these seconds; keep the best state."""
+    if not level.matches:
+        _cool(level, run, seconds, _WARM, base)
+        return
+    machines, began = level.fleet.machine.shape[0], run.elapsed
+    block = min(_BLOCK, machines)
+    largest = min(max(2, round(level.search.who.size / machines / 2)), 4)
+    number = int(seconds / (0.001 + 1.2e-7 * largest * block**2)) + 1
+    chosen, fruitless = np.random.default_rng(level.seed), 0
+    for count in range(number):
+        if run.stopping or run.elapsed - began > seconds or fruitless * block > _FRUITLESS * machines:
+            break
+        some = chosen.choice(machines, block, replace=False)
+        gain = rematch(level.x, level.fleet, level.search, some, 1 + count % largest, level.penalty)
+        fruitless = 0 if gain else fruitless + 1
+        level.keep()
+        level.report(run, base)
 
 
 def _lower_the_worst(instance: Instance, run: Run, start: Plan | None) -> Plan | None:
@@ -281,7 +318,7 @@ def _reach(level: _Level, run: Run, threshold: int, worst: int) -> bool:
     scale = float(min(worst - threshold, worst / 10))
     for done in range(0, moves, _BATCH // 10):
         hot, cold = (scale * 0.003 ** ((done + d) / moves) for d in (0, _BATCH // 10))
-        anneal(level.x, level.fleet, level.search, _BATCH // 10, hot, cold, threshold, level.penalty, 0.0)
+        anneal(level.x, level.fleet, level.search, _BATCH // 10, hot, cold, threshold, level.penalty)
         if level.search.cost[0] == 0 and not level.search.penalised[0]:
             level.keep()
             return True
