@@ -28,6 +28,7 @@ PPM = 1_000_000
 #: Stands for "no limit" in slots, slacks and counts; compared with, never added to.
 UNLIMITED = 2**62
 _LARGEST = float(2**61)
+_PIECE = 2**20
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -127,14 +128,10 @@ def compile_instance(instance: Instance) -> Compiled:
     worst = weights is None
     alpha, beta = (0.0, 0.0) if weights is None else (weights.degradation, weights.price)
     weighted = np.array([alpha * m.weight for m in models])
-    values = np.nan_to_num(instance.degradation, nan=0.0)
     permitted = instance.runs_on()
-    degradation = np.rint(values * PPM).astype(np.int64)
+    degradation = _scaled(instance.degradation, np.ones(len(models)))
     plain = bool(np.all(weighted == 1.0))
-    with np.errstate(over="ignore"):
-        weighed = values if plain else values * weighted[None, :, None]
-    _refuse_if_large(float(weighed.max(initial=0.0)) * PPM, "models.weight times degradation")
-    cost = degradation if plain else np.rint(weighed * PPM).astype(np.int64)
+    cost = degradation if plain else _scaled(instance.degradation, weighted)
     soft = np.array([m.miss_price is not None for m in models])
     _refuse_if_large(float((background * weighted).max(initial=0.0)), "models.weight times background")
     _refuse_if_large(beta * max(m.price for m in types) * PPM, "objective.price times machine_types.price")
@@ -258,6 +255,20 @@ def _apart(instance: Instance) -> Bools:
         apart[np.ix_(members, members)] = True
     np.fill_diagonal(apart, False)
     return apart
+
+
+def _scaled(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Ints:
+    """Return (K, T, T): ``values`` times the victims' ``weights`` in ppm, made in pieces to save memory."""
+    models = weights.size
+    rows, result = values.reshape(-1, models), np.empty(values.shape, dtype=np.int64)
+    step = max(1, _PIECE // models)
+    for first in range(0, len(rows), step):
+        piece = np.nan_to_num(rows[first : first + step], nan=0.0)
+        with np.errstate(over="ignore"):
+            piece *= weights[np.arange(first, first + len(piece)) % models, None]
+        _refuse_if_large(float(piece.max(initial=0.0)) * PPM, "models.weight times degradation")
+        result.reshape(-1, models)[first : first + step] = np.rint(piece * PPM)
+    return result
 
 
 def _exact(value: float) -> Fraction:

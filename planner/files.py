@@ -8,6 +8,7 @@ in :mod:`planner.plan_files`.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -31,14 +32,15 @@ from planner.instance import (
     InferenceModel,
     Instance,
     MachineType,
-    Name,
     ObjectiveChoice,
     Pinned,
     Rules,
 )
+from planner.names import Name
 from planner.plan_files import load_plan, plan_document, read_plan, save_plan
 from planner.problems import check_crowd, first_problem, whole_one
-from planner.reading import YAML_LIMIT, plain_scalar, read_document
+from planner.reading import JSON_LIMIT, YAML_LIMIT, plain_scalar, read_document
+from planner.sizes import check_sizes
 from planner.tables import read_table, table_path, write_table
 from planner.writing import write_together
 
@@ -57,7 +59,6 @@ __all__ = [
     "save_plan",
 ]
 
-_LARGEST = 50_000_000  # degradations of an instance: 400 MB
 _INLINE = 2_500
 
 Floats = NDArray[np.float64]
@@ -126,8 +127,8 @@ def load_instance(path: str | Path) -> Instance:
     path = Path(path)
     data = read_document(path)
     try:
-        _check_size(data)
-        check_crowd(data, "degradation")
+        _check_counts(data)
+        check_crowd(data, "degradation", "pairs")
         document = InstanceFile.model_validate(data)
         return Instance(
             name=document.name,
@@ -153,7 +154,7 @@ def save_instance(instance: Instance, path: str | Path) -> None:
     Raises
     ------
     InputError
-        If the file cannot be written; then nothing is.
+        If the file cannot be written, or would be too large to be read; then nothing is written.
     """
     path = Path(path)
     files: dict[Path, str | bytes] = {}
@@ -177,6 +178,10 @@ def save_instance(instance: Instance, path: str | Path) -> None:
     for optional in ("rules", "pinned"):
         if not document[optional]:
             del document[optional]
+    try:
+        check_crowd(document, "degradation", "pairs")
+    except InputError as error:
+        raise error.in_file(str(path)) from None
     files[path] = _text(document, path)
     write_together(files)
 
@@ -187,13 +192,10 @@ def instance_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _check_size(data: Any) -> None:
-    """Refuse an instance whose degradations would not fit the memory, before anything is made of it."""
-    lists = [data.get(key) for key in ("machine_types", "models")] if isinstance(data, dict) else []
-    k, t = (len(items) if isinstance(items, list) else 0 for items in lists or ((), ()))
-    if max(k, t) > _LARGEST or k * t * t > _LARGEST:
-        rule = f"must have at most {_LARGEST:,} degradations, machine types x models x models"
-        raise InputError(rule, field="models", value=f"{k:,} x {t:,} x {t:,}")
+def _check_counts(data: Any) -> None:
+    """Refuse a document of too many degradations before anything is made of it."""
+    lists = [data.get(key) for key in ("machine_types", "models")] if isinstance(data, dict) else ["", ""]
+    check_sizes(*(len(items) if isinstance(items, list) else 0 for items in lists))
 
 
 def _degradation(document: InstanceFile, path: Path) -> Floats:
@@ -211,7 +213,10 @@ def _degradation(document: InstanceFile, path: Path) -> Floats:
         values = read_table(table, types, models)
     else:
         values = _from_pairs(given.pairs, types, models)
-    return values if given.default is None else np.where(np.isnan(values), given.default, values)
+    if given.default is not None:
+        values[np.isnan(values)] = given.default
+    values.setflags(write=False)  # so that Instance need not copy what may be 200 MB
+    return values
 
 
 def _from_pairs(pairs: Any, types: Sequence[str], models: Sequence[str]) -> Floats:
@@ -266,7 +271,10 @@ def _text(document: dict[str, Any], path: Path) -> str:
     """Return the document as JSON or YAML, by the suffix of ``path``."""
     suffix = path.suffix.lower()
     if suffix == ".json":
-        return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+        if sys.getsizeof(text) > JSON_LIMIT:
+            raise InputError(f"would be larger than {JSON_LIMIT // 2**20} MB", file=str(path))
+        return text
     if suffix not in (".yaml", ".yml"):
         raise InputError("must be a .yaml, .yml or .json file", file=str(path), value=suffix)
     import yaml

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from planner.errors import InputError
 from planner.instance import InferenceModel, Instance, MachineType, ObjectiveChoice, Rules
+from planner.names import check_name
+from planner.sizes import check_sizes
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -71,11 +73,15 @@ def generate(
     InputError
         For a parameter outside its range.
     """
-    _check_ranges(models, types, replicas, slots, tightness, heterogeneity, slo_fraction, rules)
+    check_sizes(types, models)
+    _check_ranges(models, types, replicas, machines, slots, tightness, heterogeneity, slo_fraction, rules)
+    if not 0 <= seed < 2**31:
+        raise InputError("must be from 0 to 2^31 - 1", field="seed", value=seed)
+    check_name(name, "name")
     if objective not in ("degradation", "price", "worst"):
         raise InputError("must be degradation, price or worst", field="objective", value=objective)
     rng = np.random.default_rng(seed)
-    draft = _Draft.draw(rng, models, types, replicas, machines, slots, tightness, heterogeneity)
+    draft = _Draft.draw(rng, models, types, replicas, machines, slots, tightness, heterogeneity, feasible)
     planted = _plant(draft) if feasible else None
     if planted is not None:
         draft = _make_room(draft, planted)
@@ -112,6 +118,7 @@ def _check_ranges(
     models: int,
     types: int,
     replicas: int,
+    machines: int | None,
     slots: tuple[int, int],
     tightness: float,
     heterogeneity: float,
@@ -122,14 +129,19 @@ def _check_ranges(
         (1 <= models <= 10_000, "models", "must be from 1 to 10,000", models),
         (1 <= types <= 100, "types", "must be from 1 to 100", types),
         (models <= replicas <= 10**8, "replicas", "must be from the number of models to 10^8", replicas),
-        (1 <= slots[0] <= slots[1] <= 10**6, "slots", "must be LOW-HIGH with 1 <= LOW <= HIGH", slots),
-        (0 < tightness <= 1, "tightness", "must be above 0 and at most 1", tightness),
+        (machines is None or types <= machines <= 10**8, "machines", _MACHINES, machines),
+        (1 <= slots[0] <= slots[1] <= 10**6, "slots", _SLOTS, f"{slots[0]} {slots[1]}"),
+        (0.01 <= tightness <= 1, "tightness", "must be from 0.01 to 1", tightness),
         (0 <= heterogeneity <= 0.9, "heterogeneity", "must be from 0 to 0.9", heterogeneity),
         (0 <= slo_fraction <= 1, "slo_fraction", "must be from 0 to 1", slo_fraction),
         (0 <= rules <= models, "rules", "must be from 0 to the number of models", rules),
     ):
         if not ok:
             raise InputError(rule, field=field, value=value)
+
+
+_MACHINES = "must be from the number of types to 10^8"
+_SLOTS = "must be LOW HIGH, the fewest and the most, with 1 <= LOW <= HIGH <= 10^6"
 
 
 @dataclass(frozen=True)
@@ -156,13 +168,16 @@ class _Draft:
         slots: tuple[int, int],
         tightness: float,
         heterogeneity: float,
+        roomy: bool,
     ) -> _Draft:
+        """Draw the numbers; ``roomy`` adds machines, unless they are given, until the slots suffice."""
+        given = machines is not None
         per_type = rng.integers(slots[0], slots[1] + 1, types)
         if machines is None:
             machines = max(types, int(np.ceil(replicas / (tightness * per_type.mean()))))
-        if machines < types:
-            raise InputError("must be at least the number of types", field="machines", value=machines)
         count = 1 + rng.multinomial(machines - types, np.full(types, 1 / types))
+        if roomy and not given:
+            count += max(0, -(-(replicas - int(count @ per_type)) // int(per_type.sum())))
         number = 1 + rng.multinomial(replicas - models, rng.dirichlet(np.full(models, 1.5)))
         demand = np.round(rng.lognormal(0.7, 0.5, models).clip(0.4, 8.0), 1)
         size = rng.choice([0.8, 1.0, 1.25], types) * per_type

@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from planner.errors import InputError
+from planner.names import Name, check_name
+from planner.sizes import check_sizes
 
 if TYPE_CHECKING:
     from planner.compiled import Compiled
 
-Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\s\x00-\x1f](.*[^\s\x00-\x1f])?$")
-]
 Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
 Amount = Annotated[
     float,
@@ -149,7 +148,9 @@ class Instance:
     objective: ObjectiveChoice = "degradation"
 
     def __post_init__(self) -> None:
-        values = np.array(self.degradation, dtype=np.float64)
+        given = self.degradation
+        final = given.dtype == np.float64 and given.flags.owndata and not given.flags.writeable
+        values = given if final else np.array(given, dtype=np.float64)
         values.setflags(write=False)
         object.__setattr__(self, "degradation", values)
         _check(self)
@@ -224,6 +225,10 @@ def _check(instance: Instance) -> None:
         ("pinned", instance.pinned),
     ):
         _check_unique(what, [item.name for item in items])
+    check_name(instance.name, "name")
+    resources = {r for m in instance.machine_types for r in m.resources}
+    pools = len(instance.machine_types) + len(instance.pinned)
+    check_sizes(len(instance.machine_types), len(instance.models), pools, len(resources))
     for what, length in (("machine_types", len(instance.machine_types)), ("models", len(instance.models))):
         if not length:
             raise InputError("must not be empty", field=what)
@@ -339,7 +344,7 @@ def _check_degradation(instance: Instance) -> None:
             (~np.isnan(values) & ~((values >= 0) & (values <= 1e9)), "must be a number from 0 to 1e9"),
         ):
             if mask.any():
-                t, u = (int(i) for i in np.argwhere(mask)[0])
+                t, u = divmod(int(mask.argmax()), len(instance.models))
                 pair = f"degradation.{machine_type.name}.{instance.models[t].name}.{instance.models[u].name}"
                 found = None if np.isnan(values[t, u]) else float(values[t, u])
                 raise InputError(rule, field=pair, value=found)

@@ -23,14 +23,20 @@ from pydantic import ValidationError
 from planner.compiled import PPM
 from planner.errors import InputError
 from planner.evaluate import Evaluation, ModelOutcome, evaluate
+from planner.groups import ENTRIES, Groups
 from planner.instance import Instance
+from planner.json_text import stream_json
 from planner.plan import Plan
-from planner.plan_form import PlanFile, check_groups
+from planner.plan_form import PlanFile
 from planner.problems import check_crowd, first_problem
-from planner.reading import read_document
+from planner.reading import reason, regular_size
 from planner.result import Result, Status
 from planner.rules import Violation
 from planner.writing import write_atomically
+
+LIMIT = 512 * 2**20  # bytes of a plan file
+_TOO_LARGE = f"must be at most {LIMIT // 2**20} MB"
+_FEW = 100_000
 
 
 def plan_document(instance: Instance, result: Result) -> dict[str, Any]:
@@ -148,7 +154,12 @@ def save_plan(path: str | Path, instance: Instance, result: Result) -> None:
 def save_document(path: str | Path, document: dict[str, Any]) -> None:
     """Write a document of :func:`plan_document`; raises as :func:`save_plan` does."""
     check_plan_path(path)
-    write_atomically(path, render(document))
+    data = render(document).encode()
+    entries = sum(len(group["models"]) for group in document["machines"])
+    if len(data) > LIMIT or entries > ENTRIES:
+        rule = f"would be larger than a plan file may be, {LIMIT // 2**20} MB and {ENTRIES:,} entries"
+        raise InputError(rule, file=str(path), value=f"{len(data) / 2**20:,.1f} MB and {entries:,} entries")
+    write_atomically(path, data)
 
 
 def check_plan_path(path: str | Path) -> None:
@@ -157,8 +168,15 @@ def check_plan_path(path: str | Path) -> None:
         raise InputError("must be a .json file", file=str(path), value=Path(path).suffix)
 
 
-def read_plan(path: str | Path) -> PlanFile:
+def read_plan(path: str | Path, most: int = ENTRIES) -> PlanFile:
     """Return the document in a plan file, without looking at its instance.
+
+    Parameters
+    ----------
+    path
+        A JSON file of at most 512 MB.
+    most
+        Most groups of machines that it may have.
 
     Raises
     ------
@@ -166,12 +184,17 @@ def read_plan(path: str | Path) -> PlanFile:
         Naming the file, the field, the rule and the value found.
     """
     check_plan_path(path)
-    data = read_document(path, number=Decimal)
+    groups, data = Groups(most), None
     try:
+        if regular_size(Path(path)) > LIMIT:
+            raise InputError(_TOO_LARGE, value=f"{regular_size(Path(path)) / 2**20:,.1f} MB")
+        data = stream_json(Path(path), "machines", groups.append, number=Decimal)
         check_crowd(data, "machines")
-        document = PlanFile.model_validate(data)
-        check_groups(document.machines)
-        return document
+        if isinstance(data, dict) and data.get("machines") == []:
+            data["machines"] = groups
+        return PlanFile.model_validate(data)
+    except OSError as error:
+        raise InputError(f"cannot be read: {reason(error)}", file=str(path)) from None
     except ValidationError as error:
         raise first_problem(error, data, PlanFile).in_file(str(path)) from None
     except InputError as error:
@@ -186,11 +209,16 @@ def load_plan(path: str | Path, instance: Instance) -> Plan:
     InputError
         If the file is not a plan, is one for another instance, or names what ``instance`` does not have.
     """
-    document = read_plan(path)
+    document = read_plan(path, _most_groups(instance))
     try:
         return plan_of(document, instance)
     except InputError as error:
         raise error.in_file(str(path)) from None
+
+
+def _most_groups(instance: Instance) -> int:
+    """Return how many groups are worth reading: each has a machine, but a wrong plan may have too many."""
+    return min(ENTRIES, max(_FEW, sum(m.count for m in instance.machine_types)))
 
 
 def plan_of(document: PlanFile, instance: Instance) -> Plan:
@@ -259,7 +287,7 @@ def check_plan(path: str | Path, instance: Instance) -> Checked:
     InputError
         As :func:`load_plan` does.
     """
-    document = read_plan(path)
+    document = read_plan(path, _most_groups(instance))
     try:
         evaluation = evaluate(instance, plan_of(document, instance))
     except InputError as error:

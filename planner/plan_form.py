@@ -1,14 +1,14 @@
-"""The form of a plan file: its fields, as pydantic checks them, and its groups of machines."""
+"""The form of a plan file: its fields, as pydantic checks them."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
-from planner.errors import InputError
-from planner.instance import Name
+from planner.groups import Groups
+from planner.names import Name
 from planner.problems import whole_one
 from planner.result import Status, Stop
 
@@ -27,9 +27,6 @@ def _float(value: Any) -> Any:
 Exact = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=10**15, decimal_places=6)]
 Real = Annotated[float, BeforeValidator(_float), Field(ge=0, le=1e15)]
 Whole = Annotated[int, Field(ge=0, le=10**18, strict=True)]
-
-
-_MOST = 10**9
 
 
 class _Document(BaseModel):
@@ -82,9 +79,6 @@ class Outcome(_Document):
     hurt_by: tuple[Aggressor, ...]
 
 
-Group = dict[str, Any]  #: machine_type, pinned (or absent), machines, models: {name: count}
-
-
 class PlanFile(_Document):
     """A plan and what is known about it."""
 
@@ -102,32 +96,4 @@ class PlanFile(_Document):
     reasons: tuple[str, ...] = ()
     summary: Summary | None = None
     models: tuple[Outcome, ...] = ()
-    machines: list[Any]  # of Group
-
-
-def check_groups(groups: list[Any]) -> None:
-    """Check each group by hand; there may be a million, too many for pydantic to be quick about."""
-    for i, group in enumerate(groups):
-        where = f"machines[{i}]"
-        if type(group) is not dict:
-            raise InputError("must be a mapping", field=where, value=group)
-        for name in group.keys() - {"machine_type", "pinned", "machines", "models"}:
-            raise InputError("is not a known field", field=f"{where}.{name}", value=group[name])
-        for name in ("machine_type", "machines", "models"):
-            if name not in group:
-                raise InputError("is required", field=f"{where}.{name}")
-        for name in ("machine_type", "pinned"):
-            if type(group.get(name, "")) is not str:
-                raise InputError("must be text", field=f"{where}.{name}", value=group[name])
-        _check_count(group["machines"], where, "machines")
-        if type(group["models"]) is not dict or not group["models"]:
-            rule = "must be a mapping of at least one model to its replicas"
-            raise InputError(rule, field=f"{where}.models", value=group["models"])
-        for name, count in group["models"].items():
-            _check_count(count, where, "models", name)
-
-
-def _check_count(value: Any, *where: str) -> None:
-    if type(value) is not int or not 1 <= value <= _MOST:
-        shown = float(value) if isinstance(value, Decimal) else value
-        raise InputError("must be a whole number from 1 to 1e9", field=".".join(where), value=shown)
+    machines: Annotated[Groups, PlainValidator(Groups.of), WithJsonSchema({"type": "array"})]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from planner.errors import InputError
-from planner.reading import field_path
+from planner.json_text import field_path
 
 _RULES = {
     "extra_forbidden": "is not a known field",
@@ -21,7 +21,8 @@ _RULES = {
     "finite_number": "must be a finite number",
     "string_type": "must be text",
     "string_unicode": "must be text without broken characters",
-    "string_pattern_mismatch": "must not start or end with a space, nor hold control characters",
+    "string_pattern_mismatch": "must not start or end with a space, nor hold control characters or marks "
+    "that turn the direction of text around",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} entry",
@@ -50,7 +51,7 @@ def whole_one(value: Any) -> Any:
     return value
 
 
-def check_crowd(data: Any, besides: str) -> None:
+def check_crowd(data: Any, *besides: str) -> None:
     """Refuse a document of absurdly many values, each of which could be a problem of its own.
 
     Parameters
@@ -58,19 +59,24 @@ def check_crowd(data: Any, besides: str) -> None:
     data
         The document.
     besides
-        The one field of it that may be large and is checked by other means.
+        Path of the one field of it that may be large and is checked by other means.
+
+    Raises
+    ------
+    InputError
+        If there are more than 300,000 values in the rest.
     """
-    if not isinstance(data, dict):
-        return
-    waiting: list[Any] = [value for name, value in data.items() if name != besides]
-    seen = len(waiting)
+    spared = data
+    for name in besides:
+        spared = spared.get(name) if isinstance(spared, dict) else None
+    waiting, seen = [data], 0
     while waiting and seen <= _CROWD:
         value = waiting.pop()
-        if isinstance(value, (dict, list)):
+        if isinstance(value, (dict, list)) and value is not spared:
             waiting += value.values() if isinstance(value, dict) else value
             seen += len(value)
     if seen > _CROWD:
-        raise InputError(f"must hold at most {_CROWD:,} values besides {besides!r}")
+        raise InputError(f"must hold at most {_CROWD:,} values besides {'.'.join(besides)!r}")
 
 
 def first_problem(error: ValidationError, data: Any, form: type[BaseModel]) -> InputError:

@@ -1,20 +1,18 @@
 """Documents into plain data: YAML and JSON, with limits, read so that no input can do harm.
 
-A document is dictionaries with text keys, lists, text, numbers, booleans and null. JSON is read with
-Python's own parser and YAML from its parser's events, so that an alias, a merge key or a tag is
+A document is dictionaries with text keys, lists, text, numbers, booleans and null. JSON is read
+by :mod:`planner.json_text` and YAML from its parser's events, so that an alias, a merge key or a tag is
 refused before anything is built from it. Scalars follow the core schema of YAML 1.2: ``no`` and
 ``on`` are text, ``1e3`` is a number, and what is quoted is text.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 import stat
-from collections import Counter
-from collections.abc import Callable, Iterator
+import sys
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -23,26 +21,20 @@ from typing import Any
 import yaml
 
 from planner.errors import InputError
+from planner.json_text import DEPTH, DIGITS, TOO_DEEP, TOO_LARGE, TOO_LONG, field_path, not_text, parse_json
 
-JSON_LIMIT = 64 * 2**20
+JSON_LIMIT = 32 * 2**20
 YAML_LIMIT = 8 * 2**20
-_DEPTH = 50
-_DIGITS = 40
-_JSON_VALUES = 6_000_000
 _YAML_VALUES = 500_000
 
-Number = Callable[[str], Any]
 
-
-def read_document(path: str | Path, *, number: Number = float) -> Any:
+def read_document(path: str | Path) -> Any:
     """Return the data in a ``.yaml``, ``.yml`` or ``.json`` file.
 
     Parameters
     ----------
     path
-        A regular file; UTF-8 text of at most 64 MB (JSON) or 8 MB (YAML).
-    number
-        What makes a number that is not an integer from its text.
+        A regular file; UTF-8 text of at most 32 MB (JSON) or 8 MB (YAML).
 
     Raises
     ------
@@ -55,8 +47,8 @@ def read_document(path: str | Path, *, number: Number = float) -> Any:
         raise InputError("must be a .yaml, .yml or .json file", file=str(path), value=suffix)
     try:
         if suffix == ".json":
-            return parse_json(_text(path, JSON_LIMIT), number=number)
-        return parse_yaml(_text(path, YAML_LIMIT), number=number)
+            return parse_json(_text(path, JSON_LIMIT))
+        return parse_yaml(_text(path, YAML_LIMIT))
     except InputError as error:
         raise error.in_file(str(path)) from None
 
@@ -99,117 +91,15 @@ def _text(path: Path, limit: int) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        where = f"byte {error.start + 1}"
-        raise InputError("must be UTF-8 text", field=where, value=content[error.start : error.end]) from None
+        raise not_text(error, before=0) from None
+    del content
+    if sys.getsizeof(text) > 2 * limit:  # a single character beyond U+FFFF makes each take four bytes
+        raise InputError(f"must be at most {limit // 2**21} MB of text with characters beyond U+FFFF")
     if "\0" in text:
         raise InputError("must be text, found a NUL character", field=f"byte {text.index(chr(0)) + 1}")
-    if not text.strip():
+    if not text or text.isspace():
         raise InputError("must not be empty")
     return text
-
-
-@dataclass(frozen=True)
-class _Bad:
-    """Stands in a document where something is wrong; found again to say where."""
-
-    rule: str
-    value: Any
-    key: str | None = None
-
-
-@dataclass
-class _Hooks:
-    """What the JSON parser calls; keeps what is wrong so that the parser can go on to the end."""
-
-    number: Number
-    bad: list[_Bad] = field(default_factory=list)
-
-    def note(self, rule: str, value: Any, key: str | None = None) -> _Bad:
-        self.bad.append(_Bad(rule, value, key))
-        return self.bad[-1]
-
-    def mapping(self, pairs: list[tuple[str, Any]]) -> Any:
-        result = dict(pairs)
-        if len(result) == len(pairs):
-            return result
-        counts = Counter(key for key, _ in pairs)
-        twice = next(key for key, count in counts.items() if count > 1)
-        return self.note("must not appear twice", twice, twice)
-
-    def integer(self, digits: str) -> Any:
-        return int(digits) if len(digits) <= _DIGITS else self.note(_TOO_LONG, digits)
-
-    def real(self, digits: str) -> Any:
-        return self.number(digits) if math.isfinite(float(digits)) else self.note(_TOO_LARGE, digits)
-
-    def constant(self, name: str) -> Any:
-        return self.note("must be a finite number", name)
-
-
-def parse_json(text: str, *, number: Number = float) -> Any:
-    """Return the data in a JSON text; the errors have no file yet."""
-    if sum(map(text.count, ",:[{")) > _JSON_VALUES:
-        raise InputError(f"must hold at most {_JSON_VALUES:,} values; use a degradation table for pairs")
-    hooks = _Hooks(number)
-    try:
-        data = json.loads(
-            text,
-            object_pairs_hook=hooks.mapping,
-            parse_int=hooks.integer,
-            parse_float=hooks.real,
-            parse_constant=hooks.constant,
-        )
-    except json.JSONDecodeError as error:
-        found = text[error.pos : error.pos + 40].partition("\n")[0] or "the end of the line"
-        rule = f"is not valid JSON: {error.msg.lower()}"
-        raise InputError(rule, field=_position(text, error.pos), value=found) from None
-    except RecursionError:
-        raise InputError(_TOO_DEEP, field=_deep(text)) from None
-    if hooks.bad:
-        path, first = next(_find(data, ()))
-        raise InputError(first.rule, field=field_path(path), value=first.value)
-    return data
-
-
-_TOO_LONG = f"must have at most {_DIGITS} digits"
-_TOO_LARGE = "must be a number of at most 1e308"
-_TOO_DEEP = f"must not be nested deeper than {_DEPTH} levels"
-
-
-def _find(data: Any, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], _Bad]]:
-    """Yield the path of everything that is wrong in ``data``, and what it is."""
-    if isinstance(data, _Bad):
-        yield path if data.key is None else (*path, data.key), data
-    elif isinstance(data, dict):
-        for key, value in data.items():
-            yield from _find(value, (*path, key))
-    elif isinstance(data, list):
-        for i, value in enumerate(data):
-            yield from _find(value, (*path, i))
-
-
-def field_path(parts: tuple[str | int, ...]) -> str:
-    """Return a field's path in words, e.g. ``models[2].slo_ms``."""
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)
-    return text.removeprefix(".")
-
-
-def _position(text: str, offset: int) -> str:
-    line = text.count("\n", 0, offset) + 1
-    return f"line {line}, column {offset - text.rfind(chr(10), 0, offset)}"
-
-
-_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
-
-
-def _deep(text: str) -> str:
-    """Return where the nesting of a JSON text is first deeper than the limit."""
-    depth = 0
-    for match in _BRACKET.finditer(text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(match.group(), 0)
-        if depth > _DEPTH:
-            return _position(text, match.start())
-    return ""
 
 
 _Parser = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # only its events are used
@@ -220,7 +110,7 @@ _WORDS: dict[str, bool | None] = {"": None, "~": None, "null": None, "Null": Non
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 
-def plain_scalar(text: str, *, number: Number = float) -> Any:
+def plain_scalar(text: str) -> Any:
     """Return what an unquoted scalar means in the core schema of YAML 1.2.
 
     Raises
@@ -231,13 +121,13 @@ def plain_scalar(text: str, *, number: Number = float) -> Any:
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):
-        if len(text) > _DIGITS:
-            raise InputError(_TOO_LONG, value=text)
+        if len(text) > DIGITS:
+            raise InputError(TOO_LONG, value=text)
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
     if _REAL.fullmatch(text):
         if not math.isfinite(float(text)):
-            raise InputError(_TOO_LARGE, value=text)
-        return number(text)
+            raise InputError(TOO_LARGE, value=text)
+        return float(text)
     if _NOT_FINITE.fullmatch(text):
         raise InputError("must be a finite number", value=text)
     return text
@@ -255,7 +145,6 @@ class _Open:
 class _Builder:
     """Builds data from YAML events, refusing what a document must not hold."""
 
-    number: Number
     stack: list[_Open] = field(default_factory=list)
     roots: list[Any] = field(default_factory=list)
 
@@ -270,8 +159,8 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             self.scalar(event)
         elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            if len(self.stack) >= _DEPTH:
-                self.refuse(event, _TOO_DEEP)
+            if len(self.stack) >= DEPTH:
+                self.refuse(event, TOO_DEEP)
             opened: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
             self.put(event, opened)
             self.stack.append(_Open(opened))
@@ -290,7 +179,7 @@ class _Builder:
             self.stack[-1].key = event.value
             return
         try:
-            self.put(event, plain_scalar(event.value, number=self.number) if plain else event.value)
+            self.put(event, plain_scalar(event.value) if plain else event.value)
         except InputError as error:
             self.refuse(event, error.rule, error.value)
         self.close()
@@ -315,7 +204,7 @@ class _Builder:
         """Raise an error that says where."""
         inner = self.stack[-1:]  # what is refused is not in it yet
         parts = [len(o.data) - (o not in inner) if isinstance(o.data, list) else o.key for o in self.stack]
-        path = "" if rule is _TOO_DEEP else field_path(tuple(part for part in parts if part is not None))
+        path = "" if rule is TOO_DEEP else field_path(tuple(part for part in parts if part is not None))
         where = _place(event.start_mark)
         raise InputError(rule, field=f"{path} ({where})" if path else where, value=value)
 
@@ -324,9 +213,9 @@ def _place(mark: Any) -> str:
     return "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}"
 
 
-def parse_yaml(text: str, *, number: Number = float) -> Any:
+def parse_yaml(text: str) -> Any:
     """Return the data in a YAML text; the errors have no file yet."""
-    builder = _Builder(number)
+    builder = _Builder()
     try:
         parser = _Parser(text)
         for event in islice(iter(parser.get_event, None), _YAML_VALUES):

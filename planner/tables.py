@@ -76,16 +76,15 @@ def read_table(path: Path, types: Sequence[str], models: Sequence[str]) -> Float
         most = shape[0] * shape[1] * shape[2]
         batches = _csv(path) if path.suffix.lower() == ".csv" else _parquet(path, most)
         values = np.full(most, np.nan)
-        pairs = [np.zeros(0, dtype=np.int64)]
+        row_of = np.zeros(most, dtype=np.int32)  # of each pair, from 1; 0 where there is none yet
         rows = 0
         for batch in batches:
             batch.validate(full=True)  # a broken file may hold indices that point nowhere
             rows += batch.num_rows
             _check_rows(rows, most)
             flat, degradation = _numbers(batch, rows - batch.num_rows, types, models)
+            _claim(row_of, flat, rows - batch.num_rows, types, models)
             values[flat] = degradation
-            pairs.append(flat)
-        _check_unique(np.concatenate(pairs), types, models)
         return values.reshape(shape)
     except InputError as error:
         raise error.in_file(str(path)) from None
@@ -251,14 +250,19 @@ def _first_bad(column: pa.Array) -> int:
     return first
 
 
-def _check_unique(pairs: Ints, types: Sequence[str], models: Sequence[str]) -> None:
-    """Refuse a pair that has two rows."""
-    order = np.argsort(pairs, kind="stable")
-    twice = order[1:][pairs[order][1:] == pairs[order][:-1]]
-    if twice.size:
-        row = int(twice.min())
-        k, rest = divmod(int(pairs[row]), len(models) ** 2)
+def _claim(
+    row_of: NDArray[np.int32], flat: Ints, before: int, types: Sequence[str], models: Sequence[str]
+) -> None:
+    """Note the rows of these pairs; refuse a pair that has two."""
+    rows = np.arange(before + 1, before + 1 + flat.size, dtype=np.int32)
+    new = row_of[flat] == 0
+    row_of[flat[new][::-1]] = rows[new][::-1]  # of several the last assignment stays: the first row
+    twice = row_of[flat] != rows
+    if twice.any():
+        i = int(twice.argmax())
+        k, rest = divmod(int(flat[i]), len(models) ** 2)
         t, u = divmod(rest, len(models))
         pair = f"{types[k]}, {models[t]}, {models[u]}"
-        first = int(np.flatnonzero(pairs == pairs[row])[0]) + 1
-        raise InputError(f"must not repeat the pair of row {first}", field=f"row {row + 1}", value=pair)
+        raise InputError(
+            f"must not repeat the pair of row {row_of[flat[i]]}", field=f"row {rows[i]}", value=pair
+        )

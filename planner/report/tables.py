@@ -68,12 +68,11 @@ def header(plan: PlanFile) -> Iterator[str]:
 
 def machines(plan: PlanFile, *, everything: bool = False) -> Iterator[Table | str]:
     """Yield who lives where, the largest groups first."""
-    groups = sorted(plan.machines, key=lambda g: -g["machines"])
-    shown = groups if everything else groups[:_GROUPS]
+    shown = list(plan.machines.largest(None if everything else _GROUPS))
     rows = [(g["machines"], _place(g), sum(g["models"].values()), _who(g, everything)) for g in shown]
     yield table("Machines", ("machines", "<type", "replicas on each", "<models on each"), rows)
-    if len(groups) > len(shown):
-        rest = len(groups) - len(shown)
+    if len(plan.machines) > len(shown):
+        rest = len(plan.machines) - len(shown)
         yield f"  ... and {count(rest, 'more group')}; --all shows them"
 
 

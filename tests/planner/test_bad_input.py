@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -378,47 +376,3 @@ def test_other_commands(
     result = run(*arguments)
     assert (result.exit_code, result.stdout, os.listdir(tmp_path)) == (2, "", ["i.json"])
     assert words in result.stderr
-
-
-def sparse(path: Path) -> None:
-    """Make a file of 1 GB that takes no room."""
-    with path.open("wb") as stream:
-        stream.truncate(2**30)
-
-
-def aliases(path: Path) -> None:
-    """Make a YAML document that would unfold to billions of nodes."""
-    path.write_text(BOMB)
-
-
-def brackets(path: Path) -> None:
-    """Make a deep document."""
-    path.write_text("[" * 100_000)
-
-
-def empties(path: Path) -> None:
-    """Make a document of as many small lists as the file size allows."""
-    path.write_text("[" + "[]," * (20 * 2**20) + "[]]")
-
-
-HEAVY: list[tuple[str, Callable[[Path], None], str]] = [
-    ("i.json", sparse, "at most 64 MB"),
-    ("i.yaml", sparse, "at most 8 MB"),
-    ("i.yaml", aliases, "anchors and aliases"),
-    ("i.json", brackets, "50 levels"),
-    ("i.json", empties, "at most 6,000,000 values"),
-]
-
-
-@pytest.mark.parametrize(("name", "make", "words"), HEAVY)
-def test_heavy_files_take_no_memory(
-    tmp_path: Path, name: str, make: Callable[[Path], None], words: str
-) -> None:
-    make(tmp_path / name)
-    code = f"import resource as r; r.setrlimit(r.RLIMIT_DATA, ({500 * 2**20},) * 2); "
-    code += "from planner.cli import main; main()"
-    command = [sys.executable, "-c", code, "plan", str(tmp_path / name)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert words in done.stderr
-    assert len(done.stderr.splitlines()) == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from planner.errors import InputError
-from planner.reading import JSON_LIMIT, YAML_LIMIT, parse_json, parse_yaml, plain_scalar, read_document
+from planner.json_text import parse_json
+from planner.reading import JSON_LIMIT, YAML_LIMIT, parse_yaml, plain_scalar, read_document
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_refused_yaml(text: str, field: str, rule: str, value: Any) -> None:
         ("[1, 2", "line 1, column 6", "not valid JSON", "the end of the line"),
         ("[1] 2", "line 1, column 5", "not valid JSON", "2"),
         ("['a']", "line 1, column 2", "not valid JSON", "'a']"),
-        ("[" + "0," * 6_000_000 + "0]", "", "at most 6,000,000 values", None),
+        ("[" + "0," * 2_000_000 + "0]", "", "at most 2,000,000 values", None),
     ],
 )
 def test_refused_json(text: str, field: str, rule: str, value: Any) -> None:
@@ -143,12 +143,6 @@ def test_json_as_python_reads_it(data: Any) -> None:
 @given(_PLAIN)
 def test_json_is_yaml(data: Any) -> None:
     assert parse_yaml(json.dumps(data)) == data
-
-
-def test_exact_decimals(tmp_path: Path) -> None:
-    path = tmp_path / "a.json"
-    path.write_text('{"a": 0.10, "b": 3}')
-    assert read_document(path, number=Decimal) == {"a": Decimal("0.10"), "b": 3}
 
 
 def test_byte_order_mark(tmp_path: Path) -> None:
