@@ -56,6 +56,9 @@ class Compiled:
         machine of pool p, its hard SLO included. No feasible pattern holds a model not allowed.
     degradation (K, T, T), background (P, T)
         ``degradation[k, t, u]`` in ppm: what a replica of u adds to one of t; and what background adds.
+    factor (K, S)
+        ``factor[k, n]`` in ppm: what the sums over a replica's neighbours are multiplied with on a
+        machine of type k that holds n replicas; the last column also for more. See :func:`multiplied`.
     slack (K, T)
         Degradation in ppm at which the SLO is still met; ``UNLIMITED`` without an SLO; may be negative.
     soft (T,), miss_price (T,)
@@ -82,6 +85,7 @@ class Compiled:
     allowed: Bools
     degradation: Ints
     background: Ints
+    factor: Ints
     slack: Ints
     soft: Bools
     miss_price: Ints
@@ -92,6 +96,16 @@ class Compiled:
     min_machines: Ints
     apart: Bools
     worst: bool
+
+    @property
+    def factored(self) -> bool:
+        """Whether sums of pairs are multiplied with anything but 1 anywhere."""
+        return bool((self.factor != PPM).any())
+
+    def least_factor(self, k: int, low: int, high: int = UNLIMITED) -> int:
+        """Return the least factor on type k of machines that hold from ``low`` to ``high`` replicas."""
+        last = self.factor.shape[1] - 1
+        return int(self.factor[k, min(low, last) : min(high, last) + 1].min())
 
     def most_per_machine(self) -> Ints:
         """Return (P, T): an upper limit on the replicas of one model on one machine of each pool.
@@ -105,10 +119,19 @@ class Compiled:
         fits = np.maximum(self.capacity, 0)[:, None, :] // np.maximum(demand, 1)
         most = np.minimum(most, np.where(demand > 0, fits, UNLIMITED).min(axis=2, initial=UNLIMITED))
         itself = np.diagonal(self.degradation, axis1=1, axis2=2)[self.type_of]
+        if self.factored:
+            least = np.array([self.least_factor(k, 2) for k in self.type_of.tolist()])
+            itself = itself * least[:, None] // PPM
         room = np.where(self.soft, UNLIMITED, self.slack[self.type_of]) - self.background
         by_slo = np.where(itself > 0, 1 + np.maximum(room, 0) // np.maximum(itself, 1), UNLIMITED)
         result: Ints = np.minimum(most, by_slo)
         return result
+
+
+def multiplied(sums: Ints, factor: Ints) -> Ints:
+    """Return sums of pair coefficients times a factor in ppm, rounded to the nearest, halves up."""
+    result: Ints = (sums * factor + PPM // 2) // PPM
+    return result
 
 
 def compile_instance(instance: Instance) -> Compiled:
@@ -154,6 +177,7 @@ def compile_instance(instance: Instance) -> Compiled:
         allowed=allowed,
         degradation=degradation,
         background=background,
+        factor=_factor(instance),
         slack=slack,
         soft=soft,
         miss_price=np.array([_ppm(m.miss_price or 0.0) for m in models], dtype=np.int64),
@@ -222,6 +246,16 @@ def _demand(instance: Instance, resources: tuple[str, ...]) -> Ints:
                 k = instance.type_index[type_name]
                 demand[k, t, resources.index(name)] = _millionths(amount, up=True)
     return demand
+
+
+def _factor(instance: Instance) -> Ints:
+    types = instance.machine_types
+    largest = max((n for m in types for n in m.colocation_factor), default=0)
+    factor = np.full((len(types), largest + 1), PPM, dtype=np.int64)
+    for k, machine_type in enumerate(types):
+        for n, value in sorted(machine_type.colocation_factor.items()):
+            factor[k, n:] = _ppm(value)
+    return factor
 
 
 def _slack(instance: Instance) -> Ints:
@@ -295,10 +329,14 @@ def _refuse_overflow(c: Compiled) -> None:
     """Refuse an instance whose sums could exceed 2^61, from upper limits in floating point."""
     n = c.replicas.astype(float)
     crowd = np.minimum(c.most_per_machine().astype(float).sum(axis=1), np.minimum(c.slots, n.sum()))
+    most = float(c.factor.max())
     per_pool = c.degradation.max(axis=(1, 2), initial=0).astype(float)[c.type_of] * crowd
-    largest = per_pool.max(initial=0.0) + float(c.background.max(initial=0))
+    largest = per_pool.max(initial=0.0) * most / PPM + float(c.background.max(initial=0))
     _refuse_if_large(largest, "degradation")
     victims = c.cost.max(axis=2, initial=0).astype(float)[c.type_of] * crowd[:, None] + c.background_cost
+    if c.factored:
+        _refuse_if_large(max(per_pool.max(initial=0.0), victims.max(initial=0.0)) * most, "colocation_factor")
+        victims *= max(most / PPM, 1.0)
     total = float((n * (victims.max(axis=0, initial=0.0) + c.miss_price)).sum())
     total += float((c.price.astype(float) * c.machines).sum())
     _refuse_if_large(total, "objective")

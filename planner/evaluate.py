@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, Compiled
+from planner.compiled import PPM, Compiled, multiplied
 from planner.instance import Instance
 from planner.plan import Plan
 from planner.rules import COUNTS, Look, Violation, violations
@@ -92,7 +92,7 @@ def evaluate(instance: Instance, plan: Plan) -> Evaluation:
         found = [*violations(look, COUNTS)]
         found += [] if found else [Violation("size", "holds more replicas on a machine than can be counted")]
         return Evaluation(None, tuple(found), 0, 0.0, 0, 0, 0, 0, ())
-    suffered = _suffered(plan, kind, c.degradation, c.background)
+    suffered = _suffered(c, plan, c.degradation, c.background)
     look = Look(instance, c, plan, group, kind, suffered)
     number = plan.count * plan.machines[group]
     missed = suffered > c.slack[kind[group], plan.model]
@@ -125,21 +125,29 @@ def _countable(c: Compiled, plan: Plan, group: Ints) -> bool:
     """Whether every sum over the plan stays within 64 bits; false only for an absurd plan."""
     crowd = np.bincount(group, weights=plan.count, minlength=len(plan)).max(initial=0.0)
     n = float((plan.count.astype(float) * plan.machines[group]).sum())
-    per_replica = crowd * float(c.degradation.max(initial=0)) + float(c.background.max(initial=0))
-    priced = crowd * float(c.cost.max(initial=0)) + float(c.background_cost.max(initial=0))
+    amplified = crowd * max(float(c.factor.max()) / PPM, 1.0)
+    per_replica = amplified * float(c.degradation.max(initial=0)) + float(c.background.max(initial=0))
+    priced = amplified * float(c.cost.max(initial=0)) + float(c.background_cost.max(initial=0))
     used = float(plan.machines.sum()) * max(float(c.price.max(initial=0)), 1.0)
     demand = n * float(c.demand.max(initial=0))
     most = max(n * per_replica, n * (priced + float(c.miss_price.max(initial=0))) + used, demand)
     return bool(most < _SAFE)
 
 
-def _suffered(plan: Plan, kind: Ints, degradation: Ints, background: Ints) -> Ints:
+def _factors(c: Compiled, plan: Plan) -> Ints:
+    """Return the co-location factor of each group's machines in ppm, shape (G,)."""
+    crowd = np.add.reduceat(plan.count, plan.start[:-1]) if len(plan) else plan.count
+    factors: Ints = c.factor[c.type_of[plan.pool], np.minimum(crowd, c.factor.shape[1] - 1)]
+    return factors
+
+
+def _suffered(c: Compiled, plan: Plan, degradation: Ints, background: Ints) -> Ints:
     """Return what one replica of each entry of the plan suffers, shape (E,).
 
     In the units of the coefficients: ``degradation`` (K, T, T) and ``background`` (P, T), or their
     weighted counterparts ``cost`` and ``background_cost``.
     """
-    sizes = np.diff(plan.start)
+    sizes, kind = np.diff(plan.start), c.type_of[plan.pool]
     suffered = np.zeros(plan.model.size, dtype=np.int64)
     work = np.cumsum(sizes * sizes)
     first = 0
@@ -157,9 +165,10 @@ def _suffered(plan: Plan, kind: Ints, degradation: Ints, background: Ints) -> In
         added = degradation[on, model[victim], model[aggressor]]
         added *= count[aggressor] - (victim == aggressor)
         suffered[entries] = np.add.reduceat(added, ends - per_victim) if added.size else 0
-        pool = np.repeat(plan.pool[first:last], size)
-        suffered[entries] += background[pool, model]
         first = last
+    if c.factored:
+        suffered = multiplied(suffered, np.repeat(_factors(c, plan), sizes))
+    suffered += background[np.repeat(plan.pool, sizes), plan.model]
     return suffered
 
 
@@ -170,7 +179,7 @@ def objective_of(instance: Instance, plan: Plan) -> int:
     kind = c.type_of[plan.pool]
     number = plan.count * plan.machines[group]
     plain = not (c.worst or c.soft.any())
-    suffered = number if plain else _suffered(plan, kind, c.degradation, c.background)
+    suffered = number if plain else _suffered(c, plan, c.degradation, c.background)
     return _objective(Look(instance, c, plan, group, kind, suffered), number)
 
 
@@ -178,7 +187,7 @@ def _objective(look: Look, number: Ints) -> int:
     c, plan = look.c, look.plan
     if c.worst:
         return int(look.suffered.max(initial=0))
-    priced = _suffered(plan, look.kind, c.cost, c.background_cost)
+    priced = _suffered(c, plan, c.cost, c.background_cost)
     missed = (look.suffered > c.slack[look.kind[look.group], plan.model]) & c.soft[plan.model]
     misses = int((number * c.miss_price[plan.model])[missed].sum())
     return int((number * priced).sum()) + misses + int((c.price[plan.pool] * plan.machines).sum())
@@ -223,7 +232,7 @@ def _hurt_by(look: Look, number: Ints) -> list[tuple[tuple[str, float], ...]]:
     """Return for each model its three worst aggressors and their share of its degradation."""
     c, plan, instance = look.c, look.plan, look.instance
     caused = np.zeros((len(instance.models), len(instance.models)))
-    sizes = np.diff(plan.start)
+    sizes, factor = np.diff(plan.start), _factors(c, plan)
     for size in np.unique(sizes).tolist():
         chosen = np.flatnonzero(sizes == size)
         for rows in np.array_split(chosen, max(1, chosen.size * size * size // _PAIRS_AT_ONCE)):
@@ -231,8 +240,9 @@ def _hurt_by(look: Look, number: Ints) -> list[tuple[tuple[str, float], ...]]:
             model, count = plan.model[at], plan.count[at]
             added = c.degradation[look.kind[rows][:, None, None], model[:, :, None], model[:, None, :]]
             added = added * (count[:, None, :] - np.eye(size, dtype=np.int64)) * number[at][:, :, None]
+            share = added * (factor[rows, None, None] / PPM)
             flat = (model[:, :, None] * len(instance.models) + model[:, None, :]).ravel()
-            caused += np.bincount(flat, weights=added.ravel(), minlength=caused.size).reshape(caused.shape)
+            caused += np.bincount(flat, weights=share.ravel(), minlength=caused.size).reshape(caused.shape)
     result = []
     for t in range(len(instance.models)):
         total = caused[t].sum()

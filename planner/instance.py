@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -19,9 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from planner.errors import InputError
-from planner.names import Name, check_name
-from planner.sizes import check_sizes
+from planner.consistency import check
+from planner.names import Name
 
 if TYPE_CHECKING:
     from planner.compiled import Compiled
@@ -32,6 +30,8 @@ Amount = Annotated[
     Field(ge=0, le=1e12, allow_inf_nan=False, strict=True),
     AfterValidator(lambda value: value + 0.0),  # turns -0.0 into 0.0
 ]
+Crowd = Annotated[int, Field(ge=2, le=1_000)]
+Factor = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False, strict=True)]
 Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False, strict=True)]
 
 
@@ -56,6 +56,16 @@ class MachineType(_Strict):
     slots: Count | None = Field(None, description="most replicas on one machine; absent: no limit")
     price: Amount = Field(0.0, description="price of one machine that carries a replica")
     background: Background = Field(Background(), description="load on every machine of this type")
+    colocation_factor: dict[Crowd, Factor] = Field(
+        {},
+        description="replicas on one machine -> what sums of pair degradations are multiplied with there; "
+        "a number that is absent takes the next lower one's factor, and 1 below the lowest",
+    )
+
+    @property
+    def without_factor(self) -> set[str]:
+        """The field to leave out of a digest: one that came later and is not used, so digests stay."""
+        return set() if self.colocation_factor else {"colocation_factor"}
 
 
 class InferenceModel(_Strict):
@@ -111,7 +121,6 @@ class Objective(_Strict):
 
 
 ObjectiveChoice = Literal["degradation", "price", "worst"] | Objective
-_OBJECTIVES = ("degradation", "price", "worst")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +162,7 @@ class Instance:
         values = given if final else np.array(given, dtype=np.float64)
         values.setflags(write=False)
         object.__setattr__(self, "degradation", values)
-        _check(self)
+        check(self)
         self.compiled  # noqa: B018  an instance that cannot be compiled must not exist
 
     def replace(self, **changes: Any) -> Instance:
@@ -196,7 +205,7 @@ class Instance:
         """Digest of the content; the same whatever file format or key order it was written in."""
         content = {
             "name": self.name,
-            "machine_types": [m.model_dump() for m in self.machine_types],
+            "machine_types": [m.model_dump(exclude=m.without_factor) for m in self.machine_types],
             "models": [m.model_dump() for m in self.models],
             "rules": self.rules.model_dump(),
             "pinned": [p.model_dump() for p in self.pinned],
@@ -215,136 +224,3 @@ class Instance:
             for k, machine_type in enumerate(self.machine_types):
                 mask[k, t] = machine_type.name in model.latency_ms and machine_type.name in allowed
         return mask
-
-
-def _check(instance: Instance) -> None:
-    """Run every check that looks at more than one field."""
-    for what, items in (
-        ("machine_types", instance.machine_types),
-        ("models", instance.models),
-        ("pinned", instance.pinned),
-    ):
-        _check_unique(what, [item.name for item in items])
-    check_name(instance.name, "name")
-    resources = {r for m in instance.machine_types for r in m.resources}
-    pools = len(instance.machine_types) + len(instance.pinned)
-    check_sizes(len(instance.machine_types), len(instance.models), pools, len(resources))
-    for what, length in (("machine_types", len(instance.machine_types)), ("models", len(instance.models))):
-        if not length:
-            raise InputError("must not be empty", field=what)
-    _check_names(instance)
-    _check_pinned(instance)
-    _check_objective(instance)
-    _check_degradation(instance)
-
-
-def _check_unique(field_name: str, names: list[str]) -> None:
-    seen: set[str] = set()
-    for i, name in enumerate(names):
-        if name in seen:
-            raise InputError("must be unique", field=f"{field_name}[{i}].name", value=name)
-        seen.add(name)
-
-
-def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:
-    for name in names:
-        if name not in known:
-            raise InputError(f"must name a {what} of this instance", field=where, value=name)
-
-
-def _check_names(instance: Instance) -> None:
-    types, models = instance.type_index, instance.model_index
-    resources = {r for m in instance.machine_types for r in m.resources}
-    for k, machine_type in enumerate(instance.machine_types):
-        where = f"machine_types[{k}].background"
-        _known(machine_type.background.demand, resources, f"{where}.demand", "resource")
-        _known(machine_type.background.degradation, models, f"{where}.degradation", "model")
-    for t, model in enumerate(instance.models):
-        _check_model(instance, model, f"models[{t}]", resources)
-    rules = instance.rules
-    for i, group in enumerate(rules.keep_apart):
-        _known(group, models, f"rules.keep_apart[{i}]", "model")
-        if len(set(group)) < max(2, len(group)):
-            raise InputError(
-                "must name at least two models, each once", field=f"rules.keep_apart[{i}]", value=list(group)
-            )
-    for rule in ("max_per_machine", "min_machines", "allow", "forbid"):
-        _known(getattr(rules, rule), models, f"rules.{rule}", "model")
-    for rule in ("allow", "forbid"):
-        for name, listed in getattr(rules, rule).items():
-            _known(listed, types, f"rules.{rule}.{name}", "machine type")
-
-
-def _check_model(instance: Instance, model: InferenceModel, where: str, resources: set[str]) -> None:
-    types = instance.type_index
-    _known(model.demand, resources, f"{where}.demand", "resource")
-    _known(model.latency_ms, types, f"{where}.latency_ms", "machine type")
-    _known(model.demand_on, types, f"{where}.demand_on", "machine type")
-    for type_name, demand in model.demand_on.items():
-        _known(demand, resources, f"{where}.demand_on.{type_name}", "resource")
-    if not model.latency_ms:
-        raise InputError("must give a latency on at least one machine type", field=f"{where}.latency_ms")
-    if model.miss_price is not None and model.slo_ms is None:
-        raise InputError("needs slo_ms, the SLO that it makes soft", field=f"{where}.miss_price")
-
-
-def _check_pinned(instance: Instance) -> None:
-    machines = dict.fromkeys(instance.type_index, 0)
-    replicas = dict.fromkeys(instance.model_index, 0)
-    resources = {r for m in instance.machine_types for r in m.resources}
-    for i, pin in enumerate(instance.pinned):
-        where = f"pinned[{i}]"
-        _known([pin.machine_type], machines, f"{where}.machine_type", "machine type")
-        _known(pin.models, replicas, f"{where}.models", "model")
-        if pin.background is not None:
-            _known(pin.background.demand, resources, f"{where}.background.demand", "resource")
-            _known(pin.background.degradation, replicas, f"{where}.background.degradation", "model")
-        machines[pin.machine_type] += pin.machines
-        available = instance.machine_types[instance.type_index[pin.machine_type]].count
-        if machines[pin.machine_type] > available:
-            rule = f"pins {machines[pin.machine_type]} machines of {pin.machine_type}, which has {available}"
-            raise InputError(rule, field=f"{where}.machines", value=pin.machines)
-        for name, count in pin.models.items():
-            replicas[name] += count * pin.machines
-            owned = instance.models[instance.model_index[name]].replicas
-            if replicas[name] > owned:
-                rule = f"pins {replicas[name]} replicas of {name}, which has {owned}"
-                raise InputError(rule, field=f"{where}.models.{name}", value=count)
-
-
-def _check_objective(instance: Instance) -> None:
-    if not isinstance(instance.objective, Objective) and instance.objective not in _OBJECTIVES:
-        rule = f"must be one of {', '.join(_OBJECTIVES)}, or weights"
-        raise InputError(rule, field="objective", value=instance.objective)
-    if instance.weights is None:
-        for t, model in enumerate(instance.models):
-            if model.miss_price is not None:
-                raise InputError(
-                    "cannot be priced under the objective 'worst', which is a single degradation",
-                    field=f"models[{t}].miss_price",
-                    value=model.miss_price,
-                )
-    elif instance.weights.degradation == 0 and instance.weights.price == 0:
-        raise InputError("must give a positive weight to degradation or to price", field="objective")
-
-
-def _check_degradation(instance: Instance) -> None:
-    shape = (len(instance.machine_types), len(instance.models), len(instance.models))
-    if instance.degradation.shape != shape:
-        rule = f"must be an array of shape {shape} (machine types, victims, aggressors)"
-        raise InputError(rule, field="degradation", value=instance.degradation.shape)
-    runs = instance.runs_on()
-    single = np.array([m.replicas == 1 for m in instance.models])
-    for k, machine_type in enumerate(instance.machine_types):
-        values = instance.degradation[k]
-        needed = runs[k][:, None] & runs[k][None, :]
-        needed[single, single] = False
-        for mask, rule in (
-            (needed & np.isnan(values), "is missing for a pair that can meet"),
-            (~np.isnan(values) & ~((values >= 0) & (values <= 1e9)), "must be a number from 0 to 1e9"),
-        ):
-            if mask.any():
-                t, u = divmod(int(mask.argmax()), len(instance.models))
-                pair = f"degradation.{machine_type.name}.{instance.models[t].name}.{instance.models[u].name}"
-                found = None if np.isnan(values[t, u]) else float(values[t, u])
-                raise InputError(rule, field=pair, value=found)

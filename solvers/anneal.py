@@ -17,17 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import Compiled
-from solvers.fleet import (
-    NONE,
-    POOL,
-    Fleet,
-    Ints,
-    Terms,
-    change,
-    holds,
-    kernel,
-    trial,
-)
+from solvers.fleet import NONE, POOL, Fleet, change, holds, trial
+from solvers.terms import Ints, Terms, kernel
 
 _RELOCATE, _RING = 0.4, 0.05  # shares of the moves; the rest are exchanges
 

@@ -13,13 +13,13 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import UNLIMITED
+from planner.compiled import PPM, UNLIMITED
 from planner.instance import Instance
 from solvers.compact import unit, watched
-from solvers.fleet import Ints
 from solvers.lagrange import FREE, Relaxation
 from solvers.pairflow import Cell, Flow
 from solvers.run import Run
+from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
 
@@ -90,7 +90,7 @@ def _most_suffered(instance: Instance) -> int:
     c = instance.compiled
     crowd = np.minimum(c.most_per_machine().sum(axis=1), c.slots)
     most = c.degradation.max(axis=(1, 2))[c.type_of] * crowd
-    return int(most.max(initial=0)) + int(c.background.max(initial=0))
+    return int(most.max(initial=0)) * max(int(c.factor.max()), PPM) // PPM + int(c.background.max(initial=0))
 
 
 def rising(flow: Flow, run: Run, until: float, enough: int | None = None) -> Iterator[int]:

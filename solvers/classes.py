@@ -22,29 +22,23 @@ from planner.instance import Instance
 from planner.plan import Plan
 from solvers.fleet import (
     BASE,
-    CAPACITY,
     CROWD,
     DEGRADATION,
-    KIND,
     NONE,
     POOL,
     SIZE,
-    SLOTS,
     USED,
     Fleet,
-    Ints,
-    Terms,
     change,
     empty_fleet,
     free_replicas,
     holds,
-    kernel,
-    terms,
     trial,
     widths,
 )
 from solvers.place import unplaced
 from solvers.run import Outcome, Run
+from solvers.terms import CAPACITY, KIND, SLOTS, Ints, Terms, kernel, terms
 
 #: Rules: what the key of a class is when a replica of t would come.
 BY_COST = 0  #: what it adds to the objective

@@ -18,8 +18,9 @@ from planner.evaluate import evaluate
 from planner.instance import Instance
 from planner.plan import Plan
 from solvers import local_search
-from solvers.fleet import Ints, machines_needed
+from solvers.fleet import machines_needed
 from solvers.run import Run
+from solvers.terms import Ints
 
 #: A formulation with more counts and levels than this is not built: it would not be solved either.
 LARGEST = 400_000
@@ -72,6 +73,18 @@ def size(c: Compiled) -> int:
     return sum(n * per for n, per in zip(machines_needed(c).tolist(), levels, strict=True))
 
 
+def why_too_large(c: Compiled) -> str:
+    """Say why no formulation suits ``c``."""
+    if c.factored:
+        return f"co-location factors need patterns one by one, and there are more than {MOST_PATTERNS:,}"
+    return f"it would have {size(c):,} counts and levels"
+
+
+def instead(library: str, c: Compiled) -> str:
+    """Say what a solver returns where no formulation suits ``c``, and why."""
+    return f"local search's plan, pair flow's bound: too large for {library}, {why_too_large(c)}"
+
+
 def impossible(c: Compiled) -> bool:
     """Whether some model runs nowhere, or pinned replicas break a rule where they are pinned."""
     home = (c.most_per_machine() > 0) & (c.machines > 0)[:, None]
@@ -80,6 +93,8 @@ def impossible(c: Compiled) -> bool:
 
 def unit(c: Compiled) -> int:
     """Return the greatest common divisor of everything that can enter the objective; at least 1."""
+    if c.factored:  # products are rounded to whole ppm
+        return 1
     if c.worst:
         parts = [c.degradation, c.background]
     else:

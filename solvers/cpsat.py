@@ -21,6 +21,7 @@ from solvers.compact import (
     checked_objective,
     first_plan,
     impossible,
+    instead,
     size,
     watched,
 )
@@ -74,7 +75,7 @@ def solve(instance: Instance, run: Run) -> Outcome:
         return Outcome(plan, bound=floor, stop=run.stop)
     program = _program(instance, plan, floor)
     if program is None:
-        note = "too large for CP-SAT: local search's plan, pair flow's bound"
+        note = instead("CP-SAT", instance.compiled)
         return Outcome(plan, bound=floor, note=note, stop=run.stop)
     watcher, solver = Watcher(program), _solver(run)
     solver.best_bound_callback = watcher.on_bound
@@ -97,7 +98,9 @@ def _program(instance: Instance, start: Plan | None, floor: int) -> ByMachine | 
     patterns = all_patterns(c, MOST_PATTERNS)
     if patterns is not None:
         return ByPattern(c, patterns, start, floor)
-    return ByMachine(instance, start, floor) if size(c) <= LARGEST else None
+    if c.factored or size(c) > LARGEST:  # factors depend on how many replicas a machine holds
+        return None
+    return ByMachine(instance, start, floor)
 
 
 def _solver(run: Run) -> cp_model.CpSolver:

@@ -33,7 +33,7 @@ from planner.compiled import UNLIMITED, Compiled
 from planner.instance import Instance
 from planner.plan import Plan
 from solvers.compact import Grid
-from solvers.fleet import Ints
+from solvers.terms import Ints
 
 
 class ByMachine:

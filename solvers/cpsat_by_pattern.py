@@ -7,18 +7,25 @@ placement      sum_i c_it P[i] = replicas_t
 machines       sum_{i of p} P[i] <= machines_p   (= where replicas are pinned)
 min_machines   sum_{i with t} P[i] >= min_machines_t
 floor          sum_i cost_i P[i] >= the bound of pair flow
+
+``worst``: with v_1 < v_2 < ... the distinct worst degradations of patterns, y[l] says that some machine
+carries a pattern whose own is at least v_l:
+
+minimise       v_1 + sum_{l > 1} (v_l - v_(l-1)) y[l]
+reached        P[i] = 0 unless y[l] where v_l is the worst degradation of i;   y[l + 1] => y[l]
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from ortools.sat.python import cp_model
 
 from planner.compiled import Compiled
 from planner.plan import Plan
-from solvers.enumeration import Pattern, carried, plan_of
+from solvers.enumeration import Pattern, carried, levels, most_machines, plan_of
 from solvers.fleet import machines_needed
 
 
@@ -36,23 +43,36 @@ class ByPattern:
     def __init__(self, c: Compiled, patterns: list[Pattern], start: Plan | None, floor: int) -> None:
         self.c, self.patterns = c, patterns
         self.model = cp_model.CpModel()
-        self.carry = [self.model.new_int_var(0, self.most(pattern), "") for pattern in patterns]
-        if start is not None:
-            for carry, number in zip(self.carry, carried(patterns, start), strict=True):
-                self.model.add_hint(carry, number)
+        self.carry = [self.model.new_int_var(0, most_machines(c, pattern), "") for pattern in patterns]
+        self.start = None if start is None else carried(patterns, start)
+        for carry, number in zip(self.carry, self.start or (), strict=self.start is not None):
+            self.model.add_hint(carry, number)
         self.add_placement()
         self.add_machines()
         self.add_min_machines()
-        costs = [pattern.cost for pattern in patterns]
+        self.minimize(floor)
+
+    def minimize(self, floor: int) -> None:
+        """Minimise the objective; it cannot be below the proven ``floor``."""
+        costs = [pattern.cost for pattern in self.patterns]
+        objective = self.reached() if self.c.worst else cp_model.LinearExpr.weighted_sum(self.carry, costs)
         if any(costs):
-            objective = cp_model.LinearExpr.weighted_sum(self.carry, costs)
             self.model.add(objective >= floor)
             self.model.minimize(objective)
 
-    def most(self, pattern: Pattern) -> int:
-        """Return how many machines could carry ``pattern``."""
-        by_replicas = (int(self.c.replicas[t]) // n for t, n in pattern.counts.items())
-        return min(int(self.c.machines[pattern.pool]), *by_replicas)
+    def reached(self) -> cp_model.LinearExprT:
+        """Return the worst degradation, from levels that must be reached before a pattern is carried."""
+        values, level = levels(self.patterns)
+        reached = [self.model.new_bool_var("") for _ in values]
+        if self.start is not None:
+            highest = max((own for own, n in zip(level, self.start, strict=True) if n), default=-1)
+            for at, variable in enumerate(reached):
+                self.model.add_hint(variable, int(at <= highest))
+        for low, high in pairwise(reached):
+            self.model.add_implication(high, low)
+        for own, carry in zip(level, self.carry, strict=True):
+            self.model.add(carry == 0).only_enforce_if(~reached[own])
+        return cp_model.LinearExpr.weighted_sum(reached, np.diff(values, prepend=0).tolist())
 
     def add_placement(self) -> None:
         """Every replica is placed exactly once."""

@@ -2,7 +2,8 @@
 
 Every rule about one machine is monotone: a pattern that breaks one still does so with more replicas
 on it. So the patterns of load n + 1 are those of load n with one more replica, and each is made once
-if the replicas are added in the order of their models.
+if the replicas are added in the order of their models. A co-location factor that falls as machines fill
+is no exception if, to grow, a pattern need only keep its SLOs at the least factor of its load or more.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import UNLIMITED, Compiled
+from planner.compiled import PPM, UNLIMITED, Compiled, multiplied
 from planner.plan import Plan
-from solvers.fleet import Ints, machines_needed
+from solvers.fleet import machines_needed
+from solvers.terms import Ints
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> t
     usable = np.flatnonzero(c.most_per_machine()[p])
     members = pinned[None, :]
     if pinned.size:
-        members = members[_feasible(c, p, members, limit)]
-        found.append(Patterns(members, _cost(c, p, members)))
+        members = members[_feasible(c, p, members, limit, growing=True)]
+        found += _listed(c, p, members, limit)
     while members.shape[0]:
         last = members[:, -1] if members.shape[1] > pinned.size else np.full(members.shape[0], -1)
         following = usable.size - np.searchsorted(usable, last)
@@ -59,18 +61,28 @@ def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> t
         ends = np.cumsum(following)
         added = usable[usable.size - (np.repeat(ends, following) - np.arange(parent.size))]
         members = np.hstack([members[parent], added[:, None]])
-        members = members[_feasible(c, p, members, limit)]
+        members = members[_feasible(c, p, members, limit, growing=True)]
         at_most -= members.shape[0]
         if at_most < 0:
             return found, False
-        if members.shape[0]:
-            found.append(Patterns(members, _cost(c, p, members)))
+        found += _listed(c, p, members, limit)
     return found, True
+
+
+def _listed(c: Compiled, p: int, members: Ints, limit: int) -> list[Patterns]:
+    """Return what is feasible of patterns that may grow; nothing if none is."""
+    if c.factored:
+        members = members[_feasible(c, p, members, limit)]
+    return [Patterns(members, _cost(c, p, members))] if members.shape[0] else []
 
 
 @dataclass(frozen=True)
 class Pattern:
-    """A pattern of a pool: how many replicas of each model it holds, and its cost."""
+    """A pattern of a pool: how many replicas of each model it holds, and its cost.
+
+    The cost is what a machine with it adds to the objective; under the objective ``worst``, the largest
+    degradation of a replica on it.
+    """
 
     pool: int
     counts: dict[int, int]
@@ -80,21 +92,33 @@ class Pattern:
 def all_patterns(c: Compiled, at_most: int) -> list[Pattern] | None:
     """Return all feasible patterns, if a formulation over them is possible, and None otherwise.
 
-    It is not if there are more than ``at_most``; if the objective is ``worst``, which is no sum over
-    patterns; and if a model or a pool with pins has none.
+    It is not if there are more than ``at_most``, and if a model or a pool with pins has none.
     """
     listed: list[Pattern] = []
     pools = np.flatnonzero(machines_needed(c)).tolist()
-    for p in pools if not c.worst else []:
+    for p in pools:
         found, complete = few_patterns(c, p, at_most - len(listed))
         if not complete or (c.pinned[p].any() and not found):
             return None
         for patterns in found:
-            for members, cost in zip(patterns.members, patterns.cost.tolist(), strict=True):
+            costs = _suffered(c, p, patterns.members).max(axis=1) if c.worst else patterns.cost
+            for members, cost in zip(patterns.members, costs.tolist(), strict=True):
                 models, counts = np.unique(members, return_counts=True)
                 listed.append(Pattern(p, dict(zip(models.tolist(), counts.tolist(), strict=True)), cost))
     everyone = set(range(c.replicas.size))
     return listed if {t for pattern in listed for t in pattern.counts} == everyone else None
+
+
+def levels(patterns: list[Pattern]) -> tuple[list[int], list[int]]:
+    """Return the distinct costs, ascending, and for each pattern the position of its own among them."""
+    distinct, level = np.unique([pattern.cost for pattern in patterns], return_inverse=True)
+    return distinct.tolist(), level.tolist()
+
+
+def most_machines(c: Compiled, pattern: Pattern) -> int:
+    """Return how many machines could carry ``pattern``."""
+    by_replicas = (int(c.replicas[t]) // n for t, n in pattern.counts.items())
+    return min(int(c.machines[pattern.pool]), *by_replicas)
 
 
 def carried(patterns: list[Pattern], plan: Plan) -> list[int]:
@@ -117,17 +141,28 @@ def _sums(by: Ints, members: Ints) -> Ints:
     return total
 
 
-def _suffered(c: Compiled, p: int, members: Ints) -> Ints:
-    suffered: Ints = _sums(c.degradation[c.type_of[p]], members) + c.background[p, members]
+def _multiplied(c: Compiled, p: int, by: Ints, members: Ints, *, growing: bool = False) -> Ints:
+    """Return (N, load): what the others add to each replica, by coefficients (K, T, T), times the factor.
+
+    With ``growing``, the least factor of this load or a larger one.
+    """
+    k, load = int(c.type_of[p]), members.shape[1]
+    sums = _sums(by[k], members)
+    factor = c.least_factor(k, load, UNLIMITED if growing else load)
+    return sums if factor == PPM else multiplied(sums, np.array(factor))
+
+
+def _suffered(c: Compiled, p: int, members: Ints, *, growing: bool = False) -> Ints:
+    suffered: Ints = _multiplied(c, p, c.degradation, members, growing=growing) + c.background[p, members]
     return suffered
 
 
-def _feasible(c: Compiled, p: int, members: Ints, limit: int) -> NDArray[np.bool_]:
+def _feasible(c: Compiled, p: int, members: Ints, limit: int, *, growing: bool = False) -> NDArray[np.bool_]:
     k = c.type_of[p]
     slack = np.minimum(np.where(c.soft, UNLIMITED, c.slack[k]), limit)
     ok = c.allowed[p, members].all(axis=1) & (members.shape[1] <= c.slots[p])
     ok &= (c.demand[k][members].sum(axis=1) <= c.capacity[p]).all(axis=1)
-    ok &= (_suffered(c, p, members) <= slack[members]).all(axis=1)
+    ok &= (_suffered(c, p, members, growing=growing) <= slack[members]).all(axis=1)
     same = np.zeros(members.shape, dtype=np.int64)
     for j in range(members.shape[1]):
         same += members == members[:, j : j + 1]
@@ -141,6 +176,6 @@ def _cost(c: Compiled, p: int, members: Ints) -> Ints:
         return np.zeros(members.shape[0], dtype=np.int64)
     k = c.type_of[p]
     missed = c.soft[members] & (_suffered(c, p, members) > c.slack[k][members])
-    each = _sums(c.cost[k], members) + c.background_cost[p, members] + missed * c.miss_price[members]
+    each = _multiplied(c, p, c.cost, members) + c.background_cost[p, members] + missed * c.miss_price[members]
     cost: Ints = each.sum(axis=1) + c.price[p]
     return cost

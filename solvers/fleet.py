@@ -1,7 +1,7 @@
 """Machines and who lives on them, for solvers that move single replicas.
 
-:class:`Terms` holds an instance's coefficients, :class:`Fleet` the state of M machines; both are
-tuples of arrays that compiled functions take. Two functions carry every heuristic: :func:`trial`
+:class:`~solvers.terms.Terms` holds an instance's coefficients, :class:`Fleet` the state of M machines; both
+are tuples of arrays that compiled functions take. Two functions carry every heuristic: :func:`trial`
 says what it would cost if one replica left a machine and another came, and whether that is allowed;
 :func:`change` does it. Either replica may be absent (``NONE``). With c the pattern after the change,
 the cost of a machine of pool p and type k is
@@ -10,61 +10,46 @@ the cost of a machine of pool p and type k is
     +  sum of miss_price[t] c_t over models whose soft SLO is missed
     +  sum over models of c_t max(0, degradation_t - threshold)
 
-whose last term is there only when the objective is ``worst``. All rules that concern one machine are
-monotone: a machine that refuses a replica refuses it for as long as replicas only arrive.
+whose last term is there only when the objective is ``worst``; where there is a co-location factor, it
+multiplies the sums over u, and both patterns are summed up from scratch (:func:`_crowded`). All rules
+that concern one machine are monotone, unless that factor falls: a machine that refuses a replica refuses
+it for as long as replicas only arrive.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
-from planner.compiled import UNLIMITED, Compiled
+from planner.compiled import PPM, Compiled
 from planner.plan import Plan
+from solvers.terms import (
+    ALLOWED,
+    BACKGROUND,
+    BACKGROUND_COST,
+    BOTH,
+    CAPACITY,
+    CAUSE,
+    COST,
+    KIND,
+    MISS_PRICE,
+    MOST,
+    PRICE,
+    SLACK,
+    SLOTS,
+    SOFT_SLACK,
+    SUFFER,
+    Ints,
+    Terms,
+    kernel,
+)
 
-Ints = NDArray[np.int64]
 NONE = -1
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def kernel(function: _Function) -> _Function:
-    """Compile ``function`` with numba, once per machine; it runs without the interpreter's lock.
-
-    Kernels allocate nothing, so reference counting is off: it would touch every array of every tuple
-    at every call, which made placement seven times slower.
-    """
-    return cast(_Function, numba.njit(cache=True, nogil=True, _nrt=False)(function))
-
-
-# Columns of the arrays below. Numbers that are used together lie together: the loops of local search
-# are bound by memory, not by arithmetic.
-KIND, SLOTS, PRICE, CAPACITY = 0, 1, 2, 3
-ALLOWED, BACKGROUND, BACKGROUND_COST = 0, 1, 2
-SLACK, SOFT_SLACK = 0, 1
-MISS_PRICE, MOST = 0, 1
-BOTH, SUFFER, CAUSE = 0, 1, 2
+# Columns of a fleet's arrays.
 POOL, BASE, SIZE, CROWD, USED = 0, 1, 2, 3, 4
 MODEL, NUMBER, DEGRADATION = 0, 1, 2
-
-
-class Terms(NamedTuple):
-    """The coefficients of an instance, int64. K types, P pools, T models, R resources."""
-
-    pool: Ints  # (P, 3 + R): machine type, slots, price, capacity of each resource
-    demand: Ints  # (K, T, R)
-    place: Ints  # (P, T, 3): whether t is allowed, background degradation, background cost
-    limit: Ints  # (K, T, 2): slack if the SLO is hard, slack if it is soft, else UNLIMITED
-    model: Ints  # (T, 2): miss_price, max_per_machine
-    pair: Ints  # (K, T, T, 1 or 3): cost of t and u beside each other; degradation of t by u, of u by t
-    apart: NDArray[np.bool_]  # (T, T)
-    watched: bool  # degradations must be tracked: an SLO, or the objective `worst`
-    ruled: bool  # some models are kept apart
-    worst: bool
 
 
 class Fleet(NamedTuple):
@@ -74,29 +59,6 @@ class Fleet(NamedTuple):
     entry: Ints  # (E, 3): model, number of its replicas, degradation of one of them in ppm
     spread: Ints  # (T,): machines that hold a replica of t
     pull: Ints  # (M, T) or (0, 0): if kept, what a replica of t costs beside all that m holds
-
-
-def terms(c: Compiled) -> Terms:
-    """Return the coefficients of a compiled instance in the form that kernels take."""
-    watched = bool(c.worst or (c.slack < UNLIMITED).any())
-    both = c.cost + c.cost.transpose(0, 2, 1)
-    transposed = c.degradation.transpose(0, 2, 1)
-    result = Terms(
-        pool=np.column_stack([c.type_of, c.slots, c.price, c.capacity]),
-        demand=np.ascontiguousarray(c.demand),
-        place=np.stack([c.allowed.astype(np.int64), c.background, c.background_cost], axis=2),
-        limit=np.stack([np.where(c.soft, UNLIMITED, c.slack), np.where(c.soft, c.slack, UNLIMITED)], axis=2),
-        model=np.column_stack([c.miss_price, c.max_per_machine]),
-        pair=np.stack([both, c.degradation, transposed], axis=3) if watched else both[..., None].copy(),
-        apart=c.apart.copy(),
-        watched=watched,
-        ruled=bool(c.apart.any()),
-        worst=c.worst,
-    )
-    for array in result:
-        if isinstance(array, np.ndarray):
-            array.setflags(write=False)  # one type for the compiler, whatever the instance
-    return result
 
 
 def machines_needed(c: Compiled) -> Ints:
@@ -205,10 +167,68 @@ def _pull(x: Terms, f: Fleet, m: int, out: int, inn: int) -> int:
 
 
 @kernel
+def _sums(x: Terms, f: Fleet, m: int, u: int, out: int, inn: int) -> tuple[int, int]:
+    """Return what the neighbours of a replica of u on machine m add after a change: degradation, cost."""
+    k, first = x.pool[f.machine[m, POOL], KIND], f.machine[m, BASE]
+    suffered = cost = 0
+    for i in range(first, first + f.machine[m, SIZE]):
+        v = f.entry[i, MODEL]
+        n = f.entry[i, NUMBER] - (1 if v == out else 0)
+        suffered += n * x.pair[k, u, v, SUFFER]
+        cost += n * x.pair[k, u, v, COST]
+    if inn != NONE:
+        suffered += x.pair[k, u, inn, SUFFER]
+        cost += x.pair[k, u, inn, COST]
+    return int(suffered - x.pair[k, u, u, SUFFER]), int(cost - x.pair[k, u, u, COST])
+
+
+@kernel
+def _all_of(x: Terms, f: Fleet, m: int, u: int, out: int, inn: int, threshold: int) -> tuple[int, int]:
+    """Return degradation and whole cost of a replica of u on machine m after a change."""
+    p, crowd = f.machine[m, POOL], f.machine[m, CROWD] - (1 if out != NONE else 0) + (1 if inn != NONE else 0)
+    k = x.pool[p, KIND]
+    factor = x.factor[k, min(crowd, x.factor.shape[1] - 1)]
+    suffered, cost = _sums(x, f, m, u, out, inn)
+    suffered = (suffered * factor + PPM // 2) // PPM + x.place[p, u, BACKGROUND]
+    cost = (cost * factor + PPM // 2) // PPM + x.place[p, u, BACKGROUND_COST]
+    return int(suffered), int(cost + _pain(x, k, u, suffered, threshold))
+
+
+@kernel
+def _crowded(x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int) -> tuple[bool, int]:
+    """Return what ``trial`` does where there are co-location factors."""
+    p, first = f.machine[m, POOL], f.machine[m, BASE]
+    k, crowd = x.pool[p, KIND], f.machine[m, CROWD]
+    emptied = out != NONE and inn == NONE and crowd == 1
+    cost = (x.pool[p, PRICE] if crowd == 0 and inn != NONE else 0) - (x.pool[p, PRICE] if emptied else 0)
+    there = False
+    for i in range(first, first + f.machine[m, SIZE]):
+        u, held = f.entry[i, MODEL], f.entry[i, NUMBER]
+        n = held - (1 if u == out else 0)
+        if x.ruled and inn != NONE and n > 0 and x.apart[inn, u]:
+            return False, 0
+        there = there or u == inn
+        n += 1 if u == inn else 0
+        was, before = _all_of(x, f, m, u, NONE, NONE, threshold)
+        now, after = _all_of(x, f, m, u, out, inn, threshold)
+        if n > 0 and now > was and now > x.limit[k, u, SLACK]:
+            return False, 0
+        cost += n * after - held * before
+    if inn != NONE and not there:
+        now, after = _all_of(x, f, m, inn, out, inn, threshold)
+        if now > x.limit[k, inn, SLACK]:
+            return False, 0
+        cost += after
+    return True, int(cost)
+
+
+@kernel
 def trial(x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int) -> tuple[bool, int]:
     """Return whether one replica of ``out`` may leave machine m for one of ``inn``, and the cost change."""
     if inn != NONE and not _fits(x, f, m, out, inn):
         return False, 0
+    if x.factored:
+        return _crowded(x, f, m, out, inn, threshold)
     p, first, crowd = f.machine[m, POOL], f.machine[m, BASE], f.machine[m, CROWD]
     k = x.pool[p, KIND]
     cost = mine = 0  # `mine` is what `inn` will suffer

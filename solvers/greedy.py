@@ -20,9 +20,9 @@ import numpy as np
 
 from planner.instance import Instance
 from solvers.classes import BY_COST, place
-from solvers.fleet import Ints
 from solvers.place import largest_first
 from solvers.run import Outcome, Run
+from solvers.terms import Ints
 
 _ORDERS = 20
 

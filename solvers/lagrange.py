@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from solvers.fleet import Ints
 from solvers.highs import THREADS, Quiet
+from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
 

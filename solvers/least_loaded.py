@@ -20,27 +20,21 @@ import numpy as np
 from planner.compiled import Compiled
 from planner.instance import Instance
 from solvers.fleet import (
-    ALLOWED,
-    CAPACITY,
     CROWD,
     NONE,
     POOL,
-    SLOTS,
     USED,
     Fleet,
-    Ints,
-    Terms,
     change,
     empty_fleet,
     free_replicas,
     holds,
-    kernel,
     plan_of,
-    terms,
     trial,
 )
 from solvers.place import unplaced
 from solvers.run import Outcome, Run
+from solvers.terms import ALLOWED, CAPACITY, SLOTS, Ints, Terms, kernel, terms
 
 _STEPS = 256
 _ORDERS = 10

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from planner.compiled import Compiled
-from solvers.fleet import Ints
+from solvers.terms import Ints
 
 _SINGLE = 8
 _GROWTH = 1.3
 
 
-def cheapest(c: Compiled, k: int, models: Ints, most: Ints, number: int) -> Ints:
+def cheapest(cost: Ints, models: Ints, most: Ints, number: int) -> Ints:
     """Return (n,): half of what each model and the ``number`` neighbours cheapest for it cost each other."""
-    cost = c.cost[k][np.ix_(models, models)]
+    cost = cost[np.ix_(models, models)]
     both = cost + cost.T
     order = np.argsort(both, axis=1, kind="stable")
     before = np.cumsum(most[order], axis=1) - most[order]

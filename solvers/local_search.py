@@ -35,7 +35,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from planner.compiled import UNLIMITED, Compiled
+from planner.compiled import UNLIMITED, Compiled, multiplied
 from planner.evaluate import objective_of
 from planner.instance import Instance
 from planner.plan import Plan
@@ -43,22 +43,23 @@ from solvers import first_fit, greedy
 from solvers.anneal import Search, anneal, settle, start_search
 from solvers.fleet import (
     BASE,
+    CROWD,
     DEGRADATION,
+    MODEL,
     NONE,
     NUMBER,
+    POOL,
     SIZE,
     Fleet,
-    Ints,
-    Terms,
     arrive,
     empty_fleet,
     free_replicas,
     machines_needed,
     plan_of,
-    terms,
 )
 from solvers.rematch import rematch
 from solvers.run import Outcome, Run
+from solvers.terms import Ints, Terms, terms
 
 _BATCH = 100_000  # moves between two looks at the clock
 _HOT, _WARM, _COLD = 0.3, 0.02, 0.002  # temperatures, as shares of the mean cost of a replica
@@ -97,7 +98,7 @@ class _Level:
         who, where = who[order], where[order]
         x, machines = terms(c), machines_needed(c)
         crowd = float(c.replicas.sum()) / max(int(machines.sum()), 1)
-        pull = crowd >= _CROWDED and int(machines.sum()) * c.replicas.size <= _LARGEST_PULL
+        pull = not c.factored and crowd >= _CROWDED and int(machines.sum()) * c.replicas.size <= _LARGEST_PULL
         fleet = empty_fleet(c, x, pull=pull)
         there = where != NONE
         arrive(x, fleet, where[there], who[there])
@@ -301,7 +302,7 @@ def _lower_the_worst(instance: Instance, run: Run, start: Plan | None) -> Plan |
             break
         level = _first(c, plan, seed)
         level.settle(run)
-        level.search.cost[0] = _excess(level.fleet, threshold)
+        level.search.cost[0] = _excess(level, threshold)
         if _reach(level, run, threshold, worst):
             plan = level.plan()
             run.report(objective=None if plan is None else objective_of(instance, plan))
@@ -327,10 +328,13 @@ def _reach(level: _Level, run: Run, threshold: int, worst: int) -> bool:
     return False
 
 
-def _excess(fleet: Fleet, threshold: int) -> int:
+def _excess(level: _Level, threshold: int) -> int:
     """Return by how much the fleet's degradations exceed the threshold, summed over replicas."""
-    size = fleet.machine[:, SIZE]
+    c, machine = level.c, level.fleet.machine
+    size, pool = machine[:, SIZE], machine[:, POOL]
     offset = np.arange(int(size.sum())) - np.repeat(np.cumsum(size) - size, size)
-    entry = fleet.entry[np.repeat(fleet.machine[:, BASE], size) + offset]
-    over = np.maximum(entry[:, DEGRADATION] - threshold, 0)
-    return int((over * entry[:, NUMBER]).sum())
+    entry = level.fleet.entry[np.repeat(machine[:, BASE], size) + offset]
+    factor = c.factor[c.type_of[pool], np.minimum(machine[:, CROWD], c.factor.shape[1] - 1)]
+    background = c.background[np.repeat(pool, size), entry[:, MODEL]]
+    suffered = multiplied(entry[:, DEGRADATION] - background, np.repeat(factor, size)) + background
+    return int((np.maximum(suffered - threshold, 0) * entry[:, NUMBER]).sum())

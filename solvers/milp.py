@@ -28,7 +28,16 @@ from planner.instance import Instance
 from planner.plan import Plan
 from planner.result import Stop
 from solvers.bound import left_over, objective_bound
-from solvers.compact import MOST_PATTERNS, checked_objective, first_plan, impossible, size, watched
+from solvers.compact import (
+    MOST_PATTERNS,
+    checked_objective,
+    first_plan,
+    impossible,
+    instead,
+    size,
+    watched,
+    why_too_large,
+)
 from solvers.enumeration import all_patterns
 from solvers.highs import Engine
 from solvers.milp_by_machine import by_machine
@@ -62,12 +71,15 @@ class Formulation(Protocol):
 
 
 def formulate(instance: Instance, run: Run | None = None) -> Formulation | None:
-    """Return the formulation that suits ``instance``; None if each is too large or ``run`` is stopping."""
+    """Return the formulation that suits ``instance``; None if each is too large or ``run`` is stopping.
+
+    Co-location factors depend on how many replicas a machine holds: only that over patterns states them.
+    """
     c = instance.compiled
     patterns = all_patterns(c, MOST_PATTERNS)
     if patterns is not None:
         return by_pattern(c, patterns)
-    if size(c) > _LARGEST or (run is not None and run.stopping):
+    if c.factored or size(c) > _LARGEST or (run is not None and run.stopping):
         return None
     flow = None if c.worst else Flow(instance, enumerate_up_to=0)
     if flow is not None and flow.program.columns > _LARGEST_FLOW:
@@ -90,8 +102,7 @@ def write_model(instance: Instance, path: Path) -> None:
         raise InputError("must end in .lp or .mps", field="write_model", value=str(path))
     formulation = formulate(instance)
     if formulation is None:
-        size_found = f"{size(instance.compiled):,} levels"
-        raise InputError("is too large to be written as a formulation", field="instance", value=size_found)
+        raise InputError(f"is too large to be written as a formulation: {why_too_large(instance.compiled)}")
     if path.suffix == ".mps":
         formulation.model.write(str(path), format="mps", io_options={"symbolic_solver_labels": True})
     else:
@@ -111,7 +122,7 @@ def solve(instance: Instance, run: Run) -> Outcome:
         return Outcome(plan, bound=floor, stop=run.stop)
     f = formulate(instance, run)
     if f is None:
-        note = "" if run.stopping else "too large for HiGHS: local search's plan, pair flow's bound"
+        note = "" if run.stopping else instead("HiGHS", instance.compiled)
         return Outcome(plan, bound=floor, stop=run.stop, note=note)
     if floor:
         f.model.floor = pyo.Constraint(expr=f.model.objective.expr >= floor // f.unit)

@@ -46,10 +46,10 @@ from planner.instance import Instance
 from planner.plan import Plan
 from solvers.compact import Grid
 from solvers.compact import unit as unit_of
-from solvers.fleet import Ints
 from solvers.lagrange import FREE
 from solvers.pairflow import Flow
 from solvers.run import Run
+from solvers.terms import Ints
 
 #: A row: least value or None, terms, largest value or None.
 Row = tuple[float | None, Any, float | None]

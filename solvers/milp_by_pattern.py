@@ -7,6 +7,12 @@
     machines       sum_{i of p} P[i] <= machines_p   (= where replicas are pinned)
     min_machines   sum_{i with t} P[i] >= min_machines_t
 
+``worst``: with v_1 < v_2 < ... the distinct worst degradations of patterns, y[l] says that some machine
+carries a pattern whose own is at least v_l:
+
+    minimise       v_1 y[1] + sum_{l > 1} (v_l - v_(l-1)) y[l]
+    reached        P[i] <= most_i y[l] where v_l is the worst degradation of i;   y[l + 1] <= y[l]
+
 All other rules concern single machines, and only patterns that keep them are there. Nothing names a
 machine, so nothing is symmetric, and the relaxation is the tightest that looks at single machines.
 """
@@ -23,7 +29,7 @@ import pyomo.environ as pyo
 from planner.compiled import Compiled
 from planner.plan import Plan
 from solvers.compact import unit as unit_of
-from solvers.enumeration import Pattern, carried, plan_of
+from solvers.enumeration import Pattern, carried, levels, most_machines, plan_of
 from solvers.fleet import machines_needed
 from solvers.milp_by_machine import Row, Terms, weighted
 
@@ -74,14 +80,29 @@ def min_machines(f: ByPattern) -> Iterator[Row]:
         yield int(f.c.min_machines[t]), weighted(holders), None
 
 
-FAMILIES: tuple[Callable[[ByPattern], Iterator[Row]], ...] = (placement, machines, min_machines)
+def reached(f: ByPattern) -> Iterator[Row]:
+    """Under ``worst``, a pattern is carried only if its level is reached, and with it all lower ones."""
+    if f.c.worst:
+        level = f.model.level
+        for (pattern, carry), own in zip(f.terms(), levels(f.patterns)[1], strict=True):
+            yield None, weighted([(1, carry), (-most_machines(f.c, pattern), level[own])]), 0
+        for own in range(1, len(level)):
+            yield None, weighted([(1, level[own]), (-1, level[own - 1])]), 0
+
+
+FAMILIES: tuple[Callable[[ByPattern], Iterator[Row]], ...] = (placement, machines, min_machines, reached)
 
 
 def by_pattern(c: Compiled, patterns: list[Pattern]) -> ByPattern:
     """Return the formulation over ``patterns``, which must be all that are feasible."""
     f = ByPattern(c, pyo.ConcreteModel(), unit_of(c), patterns)
     f.model.carry = pyo.Var(range(len(patterns)), domain=pyo.NonNegativeIntegers)
+    values = levels(patterns)[0] if c.worst else []
+    f.model.level = pyo.Var(range(len(values)), domain=pyo.Binary)
     costs = [(pattern.cost // f.unit, carry) for pattern, carry in f.terms()]
+    if c.worst:
+        rises = (np.diff(values, prepend=0) // f.unit).tolist()
+        costs = list(zip(rises, f.model.level.values(), strict=True))
     f.model.objective = pyo.Objective(expr=weighted(costs))
     for family in FAMILIES:
         rows = pyo.ConstraintList()

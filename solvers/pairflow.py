@@ -35,6 +35,9 @@ Triangles say that models that both always live beside t live beside each other;
 Where the patterns of a pool and a load are few, there is a column for each (``P`` machines carry it)
 in place of all this: that is exact. Where there are too many models for pairs, there is no W, and
 X_t costs half of what the cheapest lo - 1 neighbours of t and t cost each other.
+
+Where there are co-location factors, d and cost are multiplied with the least factor of the range, each
+rounded down, so that no sum is above the rounded product of the sum.
 """
 
 from __future__ import annotations
@@ -44,12 +47,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import UNLIMITED, Compiled
+from planner.compiled import PPM, UNLIMITED, Compiled
 from planner.instance import Instance
 from solvers.enumeration import Patterns, few_patterns
-from solvers.fleet import Ints, machines_needed
+from solvers.fleet import machines_needed
 from solvers.lagrange import FREE, Program
 from solvers.loads import cheapest, largest_load, ranges
+from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
 
@@ -181,7 +185,9 @@ class Flow:
         z = int(self.columns(c.price[[p]], np.array([machines]))[0])
         cost = c.background_cost[p, models]
         paired = self.paired and high > 1
-        x = self.columns(cost if paired else cost + cheapest(c, k, models, here, low - 1), top)
+        x = self.columns(
+            cost if paired else cost + cheapest(self.least(c.cost, k, low, high), models, here, low - 1), top
+        )
         cell = Cell(p, k, low, high, models, here, z, x, np.zeros((0, 0), dtype=np.int64))
         if paired:
             cell.w.resize((models.size, models.size), refcheck=False)
@@ -195,12 +201,18 @@ class Flow:
     def pair_columns(self, cell: Cell, top: Ints) -> Ints:
         """Create the columns of the pairs that can share a machine; return their numbers (n, n)."""
         i, j = np.nonzero(np.triu(self.together(cell)))
-        cost = self.c.cost[cell.kind][np.ix_(cell.models, cell.models)]
+        cost = self.least(self.c.cost, cell.kind, cell.low, cell.high)[np.ix_(cell.models, cell.models)]
         both = np.where(i == j, cost[i, i], cost[i, j] + cost[j, i])
         beside = cell.beside
         w = np.full(beside.shape, -1, dtype=np.int64)
         w[i, j] = w[j, i] = self.columns(both, np.minimum(top[i] * beside[i, j], top[j] * beside[j, i]))
         return w
+
+    def least(self, by: Ints, k: int, low: int, high: int) -> Ints:
+        """Return (T, T): coefficients ``by`` (K, T, T) of type k times the least factor of these loads."""
+        factor = self.c.least_factor(k, low, high)
+        result: Ints = by[k] if factor == PPM else by[k] * factor // PPM
+        return result
 
     def slack(self, cell: Cell) -> Ints:
         """Return what co-located replicas may add to each model; ``UNLIMITED`` if anything."""
@@ -217,7 +229,7 @@ class Flow:
             demand = c.demand[cell.kind, models, r]
             room = int(c.capacity[cell.pool, r]) - others * int(demand.min())
             may &= demand[:, None] + demand[None, :] <= room
-        d = c.degradation[cell.kind][np.ix_(models, models)]
+        d = self.least(c.degradation, cell.kind, cell.low, cell.high)[np.ix_(models, models)]
         met = d + others * d.min(axis=1, keepdims=True) <= self.slack(cell)[:, None]
         result: NDArray[np.bool_] = may & met & met.T
         return result
@@ -248,7 +260,7 @@ class Flow:
         """Neighbours keep a model within its hard SLO; replicas over a soft one are paid for."""
         if not cell.w.size:
             return
-        d = self.c.degradation[cell.kind][np.ix_(cell.models, cell.models)]
+        d = self.least(self.c.degradation, cell.kind, cell.low, cell.high)[np.ix_(cell.models, cell.models)]
         slack = self.slack(cell)
         hard = np.flatnonzero((slack < UNLIMITED) & (d.max(axis=1) * (cell.high - 1) > slack))
         column = np.hstack([cell.w[hard], cell.x[hard, None]])

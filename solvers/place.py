@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from planner.instance import Instance
-from solvers.fleet import Ints
 from solvers.run import Outcome, Run
+from solvers.terms import Ints
 
 
 def unplaced(instance: Instance, left: Ints, run: Run) -> Outcome:

@@ -19,8 +19,10 @@ from planner.evaluate import evaluate
 from planner.infeasible import obstacles
 from planner.instance import Instance, Rules
 from solvers.bound import left_over
-from solvers.compact import LARGEST, first_plan, impossible, size, watched
+from solvers.compact import LARGEST, MOST_PATTERNS, first_plan, impossible, size, watched
 from solvers.cpsat_by_machine import ByMachine
+from solvers.cpsat_by_pattern import ByPattern
+from solvers.enumeration import all_patterns
 from solvers.run import Run
 
 _SECONDS = 30.0
@@ -111,9 +113,11 @@ def feasible(instance: Instance, run: Run) -> bool | None:
     inner = Run(time_limit=max(min(_PER_DECISION, run.remaining), 0.01), on_progress=lambda _: run.report())
     if left_over(instance, inner):
         return False
-    if size(c) > LARGEST:
+    patterns = all_patterns(c, MOST_PATTERNS) if c.factored else None
+    if size(c) > LARGEST or (c.factored and patterns is None):
         return True if first_plan(instance, inner, share=1.0) is not None else None
-    program, solver = ByMachine(instance, priced=False), cp_model.CpSolver()
+    program = ByMachine(instance, priced=False) if patterns is None else ByPattern(c, patterns, None, 0)
+    solver = cp_model.CpSolver()
     solver.parameters.max_time_in_seconds = max(inner.remaining, 0.01)
     solver.parameters.num_workers = 1
     solver.parameters.catch_sigint_signal = False

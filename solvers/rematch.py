@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from solvers.anneal import Search, draw, rise, sit
-from solvers.fleet import NONE, Fleet, Ints, Terms, change, kernel, trial
+from solvers.fleet import NONE, Fleet, change, trial
+from solvers.terms import Ints, Terms, kernel
 
 Floats = NDArray[np.float64]
 
@@ -115,6 +116,9 @@ def rematch(x: Terms, f: Fleet, s: Search, machines: Ints, size: int, penalty: i
     by_kind = np.empty((stub.size, kinds.shape[0]))
     _price(x, f, stub, kinds, penalty, by_kind)
     cost = by_kind[:, kind.ravel()]
+    stuck = np.flatnonzero(np.isinf(np.diag(cost)))  # a falling factor: on the way back some SLO is missed
+    cost[stuck, :] = cost[:, stuck] = np.inf
+    cost[stuck, stuck] = 0.0
     match: Ints = linear_sum_assignment(cost)[1].astype(np.int64)
     same = np.arange(stub.size)
     gain = int(cost[same, match].sum() - cost[same, same].sum())

@@ -134,10 +134,16 @@ class Oracle:
         value = float(self.instance.degradation[k, t, u])
         return 0 if isnan(value) else round(value * weight * PPM)
 
+    def crowded(self, k: int, pattern: Pattern, pairs: int) -> int:
+        """Return a sum over pairs, in ppm, times the co-location factor of this many replicas."""
+        known = [(n, f) for n, f in self.types[k].colocation_factor.items() if n <= sum(pattern)]
+        factor = exact(max(known)[1]) if known else Fraction(1)
+        return floor(pairs * Fraction(round(factor * PPM), PPM) + Fraction(1, 2))
+
     def suffered(self, place: Place, pattern: Pattern, t: int) -> int:
         """Return the degradation of one replica of t in this pattern, in ppm."""
         beside = sum(n * self.added(place.type, t, u) for u, n in self.neighbours(pattern, t))
-        return beside + place.felt[t]
+        return self.crowded(place.type, pattern, beside) + place.felt[t]
 
     def misses(self, place: Place, pattern: Pattern, t: int) -> bool:
         """Whether a replica of t is over its SLO."""
@@ -187,7 +193,7 @@ class Oracle:
         for t in there:
             weight = self.alpha * self.models[t].weight
             each = sum(n * self.added(place.type, t, u, weight) for u, n in self.neighbours(pattern, t))
-            each += round(place.felt[t] * weight)
+            each = self.crowded(place.type, pattern, each) + round(place.felt[t] * weight)
             if self.models[t].miss_price is not None and self.misses(place, pattern, t):
                 each += round(exact(self.models[t].miss_price or 0.0) * PPM)
             total += pattern[t] * each

@@ -23,6 +23,7 @@ from tests import oracle
 
 MOST_REPLICAS = 8
 _RESOURCES = ("memory", "cores")
+_FACTORS = (0.0, 0.3, 0.55, 0.999999, 1.0, 1.333333, 2.5)
 
 
 def random_instance(seed: int) -> Instance:
@@ -32,6 +33,7 @@ def random_instance(seed: int) -> Instance:
     types = _machine_types(rng)
     models = _models(rng, types, soft=objective != "worst")
     types = tuple(_with_background(rng, _sized(rng, kind, types, models), models) for kind in types)
+    types = tuple(_with_factor(random.Random(f"{seed} {kind.name}"), kind) for kind in types)
     return Instance(
         name=f"tiny-{seed}",
         machine_types=types,
@@ -143,6 +145,12 @@ def _with_background(
     return kind.model_copy(
         update={"background": _background(rng, kind, models)} if rng.random() < 0.2 else {}
     )
+
+
+def _with_factor(rng: random.Random, kind: MachineType) -> MachineType:
+    """Let sums of pairs be multiplied, rising or falling with the number of replicas."""
+    sizes = rng.sample((2, 3, 4, 5), rng.choice((1, 2, 3))) if rng.random() < 0.2 else ()
+    return kind.model_copy(update={"colocation_factor": {n: rng.choice(_FACTORS) for n in sizes}})
 
 
 def _background(rng: random.Random, kind: MachineType, models: tuple[InferenceModel, ...]) -> Background:

@@ -103,6 +103,8 @@ def _features(i: Instance) -> dict[str, bool]:
         "two resources": len(i.compiled.resources) == 2,
         "no resource": not i.compiled.resources,
         "demand_on": any(m.demand_on for m in i.models),
+        "rising factor": any(max(m.colocation_factor.values(), default=0) > 1 for m in i.machine_types),
+        "falling factor": any(min(m.colocation_factor.values(), default=1) < 1 for m in i.machine_types),
         "weight": any(m.weight not in (0.0, 1.0) for m in i.models),
         "two types": sum(m.count > 0 for m in i.machine_types) == 2,
         "type without machines": any(not m.count for m in i.machine_types),

@@ -168,7 +168,7 @@ def test_soft_slos_are_priced(pair: Instance) -> None:
 
 def test_arrays_are_read_only(pair: Instance) -> None:
     arrays = {name: v for name, v in vars(pair.compiled).items() if isinstance(v, np.ndarray)}
-    assert len(arrays) == 20
+    assert len(arrays) == 21
     assert not any(array.flags.writeable for array in arrays.values())
 
 

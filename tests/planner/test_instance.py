@@ -190,6 +190,7 @@ _CHANGED: dict[str, Change] = {
     "background demand": lambda i: with_type(i, "gpu", background=Background(demand={"memory": 1.0})),
     "background slots": lambda i: with_type(i, "gpu", background=Background(slots=1)),
     "background degradation": lambda i: with_type(i, "gpu", background=Background(degradation={"a": 0.1})),
+    "co-location factor": lambda i: with_type(i, "gpu", colocation_factor={2: 1.5}),
     "model name": lambda i: with_model(i, "a", name="c"),
     "model order": lambda i: i.replace(models=i.models[::-1]),
     "replicas": lambda i: with_model(i, "a", replicas=3),
@@ -223,7 +224,7 @@ def test_the_digest_tells_apart_every_change() -> None:
 def test_the_digest_covers_every_field() -> None:
     """A field that is added must be added to the changes above."""
     covered = sum(len(cls.model_fields) for cls in (Background, MachineType, InferenceModel, Rules, Pinned))
-    assert covered == 3 + 6 + 8 + 5 + 5
+    assert covered == 3 + 7 + 8 + 5 + 5
     assert [f.name for f in dataclasses.fields(Instance)] == [
         *("name", "machine_types", "models", "degradation", "rules", "pinned", "objective")
     ]

@@ -98,10 +98,17 @@ def test_relabelling_changes_nothing(solver: str) -> None:
 
 
 def _scaled(instance: Instance, factor: float) -> Instance:
-    """Return the instance with degradations of three digits, and model weights 2 times ``factor``."""
+    """Return the instance with degradations of three digits, and model weights 2 times ``factor``.
+
+    Without co-location factors, whose products are rounded.
+    """
+    types = (m.model_copy(update={"colocation_factor": {}}) for m in instance.machine_types)
     models = (m.model_copy(update={"weight": 2.0 * factor, "miss_price": None}) for m in instance.models)
     return instance.replace(
-        models=tuple(models), degradation=np.round(instance.degradation, 3), objective="degradation"
+        machine_types=tuple(types),
+        models=tuple(models),
+        degradation=np.round(instance.degradation, 3),
+        objective="degradation",
     )
 
 

@@ -1,0 +1,76 @@
+"""The coefficients of an instance in the form that compiled functions take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.compiled import UNLIMITED, Compiled
+
+Ints = NDArray[np.int64]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def kernel(function: _Function) -> _Function:
+    """Compile ``function`` with numba, once per machine; it runs without the interpreter's lock.
+
+    Kernels allocate nothing, so reference counting is off: it would touch every array of every tuple
+    at every call, which made placement seven times slower.
+    """
+    return cast(_Function, numba.njit(cache=True, nogil=True, _nrt=False)(function))
+
+
+# Columns of the arrays below. Numbers that are used together lie together: the loops of local search
+# are bound by memory, not by arithmetic.
+KIND, SLOTS, PRICE, CAPACITY = 0, 1, 2, 3
+ALLOWED, BACKGROUND, BACKGROUND_COST = 0, 1, 2
+SLACK, SOFT_SLACK = 0, 1
+MISS_PRICE, MOST = 0, 1
+BOTH, SUFFER, CAUSE, COST = 0, 1, 2, 3
+
+
+class Terms(NamedTuple):
+    """The coefficients of an instance, int64. K types, P pools, T models, R resources."""
+
+    pool: Ints  # (P, 3 + R): machine type, slots, price, capacity of each resource
+    demand: Ints  # (K, T, R)
+    place: Ints  # (P, T, 3): whether t is allowed, background degradation, background cost
+    limit: Ints  # (K, T, 2): slack if the SLO is hard, slack if it is soft, else UNLIMITED
+    model: Ints  # (T, 2): miss_price, max_per_machine
+    #: (K, T, T, 1, 3 or 4): cost of t and u beside each other; degradation of t by u, of u by t; cost of t
+    pair: Ints
+    factor: Ints  # (K, S): co-location factor in ppm by number of replicas
+    apart: NDArray[np.bool_]  # (T, T)
+    watched: bool  # degradations must be tracked: an SLO, or the objective `worst`
+    ruled: bool  # some models are kept apart
+    worst: bool
+    factored: bool  # some factor is not 1
+
+
+def terms(c: Compiled) -> Terms:
+    """Return the coefficients of a compiled instance in the form that kernels take."""
+    watched = bool(c.worst or c.factored or (c.slack < UNLIMITED).any())
+    both = c.cost + c.cost.transpose(0, 2, 1)
+    pairs = [both, c.degradation, c.degradation.transpose(0, 2, 1)][: 3 if watched else 1]
+    result = Terms(
+        pool=np.column_stack([c.type_of, c.slots, c.price, c.capacity]),
+        demand=np.ascontiguousarray(c.demand),
+        place=np.stack([c.allowed.astype(np.int64), c.background, c.background_cost], axis=2),
+        limit=np.stack([np.where(c.soft, UNLIMITED, c.slack), np.where(c.soft, c.slack, UNLIMITED)], axis=2),
+        model=np.column_stack([c.miss_price, c.max_per_machine]),
+        pair=np.stack([*pairs, c.cost] if c.factored else pairs, axis=3),
+        factor=c.factor.copy(),
+        apart=c.apart.copy(),
+        watched=watched,
+        ruled=bool(c.apart.any()),
+        worst=c.worst,
+        factored=c.factored,
+    )
+    for array in result:
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)  # one type for the compiler, whatever the instance
+    return result
