@@ -107,6 +107,8 @@ def plan_command(
         text.show(tables.plan(PlanFile.model_validate(document)))
         if output is not None and result.plan is not None:
             print(f"written to {output}; `planner show {output}` shows it again")
+    if result.plan is None and result.stop == "failed":
+        raise typer.Exit(REFUSED)
     raise typer.Exit({"infeasible": INFEASIBLE, "no_plan": NO_PLAN}.get(result.status, OK))
 
 
@@ -320,7 +322,7 @@ def solvers_command() -> None:
     from solvers import SOLVERS
 
     rows = [(name, "yes" if e.proves else "no", e.about) for name, e in SOLVERS.items()]
-    text.show([tables.table("Solvers", ("<name", "<proves a bound", "<what it does"), rows)])
+    text.show([tables.table("Solvers", ("<name", "<proves a bound", "~what it does"), rows)])
 
 
 @app.command()

@@ -49,6 +49,7 @@ _COLUMNS = (
     "price",
     "time s",
 )
+_SPARE = ("price", "gap", "machines", "to best")
 _ROUNDED = 9
 
 
@@ -123,7 +124,7 @@ class Comparison:
             )
             for row in self.rows()
         ]
-        return table(self.label, _COLUMNS, rows)
+        return table(self.label, _COLUMNS, rows, spare=_SPARE)
 
 
 def _ratio(objective: Decimal, best: Decimal) -> float | None:

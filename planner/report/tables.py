@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from planner.compiled import PPM
 from planner.plan_files import exact, outcome_document
 from planner.plan_form import Outcome, PlanFile
-from planner.report.text import cell, count, milliseconds, number, percent, plain, slowdown
+from planner.report.text import cell, console, count, milliseconds, number, percent, plain, slowdown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,21 +19,71 @@ if TYPE_CHECKING:
 _GROUPS = 20
 _MODELS = 10
 _NAMES = 8
+_STIFF = 32  # characters of the longest cell that is never broken
+_FLEXIBLE = 24  # characters that a column of running text should have
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Return a table; a column whose name begins with ``<`` is text, the others are numbers."""
+def table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, spare: Sequence[str] = ()
+) -> Table:
+    """Return a table that fits the terminal.
+
+    Parameters
+    ----------
+    columns
+        Their names; after ``<`` text, after ``~`` text that may go on in the next line, else numbers.
+    spare
+        Columns that a narrow terminal does without, the first of them first.
+    """
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    result = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for name in columns:
-        justify: Literal["left", "right"] = "left" if name.startswith("<") else "right"
-        result.add_column(Text(name.removeprefix("<")), justify=justify, overflow="fold")
-    for row in rows:
-        result.add_row(*(Text(cell(value)) for value in row))
+    cells = [[cell(value) for value in row] for row in rows]
+    fitted = _fit(columns, cells, spare, console().width)
+    without = [name for name in spare if name not in [columns[i].lstrip("<~") for i in fitted]]
+    result = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        caption=f"(narrow terminal: without {', '.join(without)})" if without else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for i, head in fitted.items():
+        justify: Literal["left", "right"] = "left" if columns[i][0] in "<~" else "right"
+        stiff = columns[i][0] != "~" and _width(i, head, cells) <= _STIFF
+        result.add_column(Text(head), justify=justify, overflow="fold", no_wrap=stiff)
+    for row in cells:
+        result.add_row(*(Text(row[i]) for i in fitted))
     return result
+
+
+def _fit(
+    columns: Sequence[str], cells: Sequence[Sequence[str]], spare: Sequence[str], room: int
+) -> dict[int, str]:
+    """Return the columns that have room, with their heads; heads break before columns go."""
+    heads = {i: name.lstrip("<~") for i, name in enumerate(columns)}
+    numbers = {name: i for i, name in heads.items()}
+
+    def wide() -> bool:
+        needed = (
+            min(_width(i, head, cells), _FLEXIBLE if columns[i][0] == "~" else _STIFF)
+            for i, head in heads.items()
+        )
+        return sum(needed) + 2 * len(heads) + 2 > room
+
+    if wide():
+        heads = {i: head.replace(" ", "\n") for i, head in heads.items()}
+    for name in spare:
+        if wide():
+            del heads[numbers[name]]
+    return heads
+
+
+def _width(i: int, head: str, cells: Sequence[Sequence[str]]) -> int:
+    return max(len(text) for text in (*head.split("\n"), *(row[i] for row in cells)))
 
 
 def plan(form: PlanFile, *, everything: bool = False) -> Iterator[Table | str]:
@@ -70,7 +120,7 @@ def machines(plan: PlanFile, *, everything: bool = False) -> Iterator[Table | st
     """Yield who lives where, the largest groups first."""
     shown = list(plan.machines.largest(None if everything else _GROUPS))
     rows = [(g["machines"], _place(g), sum(g["models"].values()), _who(g, everything)) for g in shown]
-    yield table("Machines", ("machines", "<type", "replicas on each", "<models on each"), rows)
+    yield table("Machines", ("machines", "<type", "replicas on each", "~models on each"), rows)
     if len(plan.machines) > len(shown):
         rest = len(plan.machines) - len(shown)
         yield f"  ... and {count(rest, 'more group')}; --all shows them"
@@ -94,9 +144,9 @@ def worst_hit(plan: PlanFile, *, everything: bool = False) -> Iterator[Table | s
     shown = models if everything else models[:_MODELS]
     if not shown:
         return
-    columns = ("<model", "<hurt by", "replicas", "mean", "worst", "latency ms", "SLO ms", "misses")
+    columns = ("<model", "~hurt by", "replicas", "mean", "worst", "latency ms", "SLO ms", "misses")
     rows = [(m.name, _hurt_by(m), m.replicas, *_suffering(m)) for m in shown]
-    yield table("Worst-hit models", columns, rows)
+    yield table("Worst-hit models", columns, rows, spare=("replicas", "mean"))
     if len(models) > len(shown):
         yield f"  ... and {count(len(models) - len(shown), 'more model')}; --all shows them"
 
@@ -106,7 +156,7 @@ def latencies(models: Iterable[ModelOutcome]) -> Table:
     columns = ("<model", "<slowest on", "replicas", "mean", "worst", "latency ms", "SLO ms", "misses")
     forms = [Outcome.model_validate(outcome_document(m)) for m in models]
     rows = [(m.name, m.machine_type, m.replicas, *_suffering(m)) for m in forms]
-    return table("Predicted latency", columns, rows)
+    return table("Predicted latency", columns, rows, spare=("replicas", "mean"))
 
 
 def _suffering(m: Outcome) -> tuple[str | int, ...]:
