@@ -26,14 +26,6 @@ INSTANCE: dict[str, Any] = {
     ],
     "degradation": {"pairs": {"gpu": {"a": {"a": 0.1, "b": 0.2}, "b": {"a": 0.3, "b": 0.4}}}},
 }
-PLAN: dict[str, Any] = {
-    "version": 1,
-    "instance": {"name": "small"},
-    "machines": [
-        {"machine_type": "gpu", "machines": 1, "models": {"a": 2}},
-        {"machine_type": "gpu", "machines": 1, "models": {"b": 2}},
-    ],
-}
 REMOVE = object()
 Where = tuple[str | int, ...]
 
@@ -92,6 +84,16 @@ FIELDS: list[tuple[Where, Any, str, str]] = [
     (("name",), "", "name", "must not be empty"),
     (("name",), 7, "name", "must be text, found 7"),
     (("name",), "a\nb", "name", "control characters"),
+    (("name",), " a", "name", "start or end with a space"),
+    ((M, 0, "name"), "a\x1b[31mb", "models[0].name", r"'a\x1b[31mb'"),
+    ((M, 0, "name"), "a\x07b", "models[0].name", "control characters"),
+    ((M, 0, "name"), "a\x7fb", "models[0].name", "control characters"),
+    ((M, 0, "name"), "a\x9b31mb", "models[0].name", "control characters"),
+    ((T, 0, "name"), "gp\u202eu", "machine_types[0].name", "direction of text"),
+    ((T, 0, "name"), "gp\u2066u", "machine_types[0].name", "direction of text"),
+    ((T, 0, "name"), "gp\u2028u", "machine_types[0].name", "control characters"),
+    ((T, 0, "name"), "gp\ufeffu", "machine_types[0].name", "control characters"),
+    ((T, 0, "name"), "g" * 201, "machine_types[0].name", "at most 200 characters"),
     ((M,), [], "models", "at least 1"),
     ((M,), {}, "models", "must be a list"),
     ((M, 1), "b", "models[1]", "must be a mapping, found 'b'"),
@@ -247,65 +249,6 @@ def test_a_parquet_file_of_too_many_rows(tmp_path: Path) -> None:
     refused(plan(tmp_path, json.dumps(document)), "t.parquet", "at most 4 rows", "100,000")
 
 
-G = "machines"
-PLANS: list[tuple[Where, Any, str, str]] = [
-    (("version",), 2, "version", "found 2"),
-    (("colour",), 1, "colour", "not a known field"),
-    (("instance",), {"name": "other"}, "instance.name", "another instance, not 'small', found 'other'"),
-    (("instance", "sha256"), "0" * 64, "instance.sha256", "another instance"),
-    (("instance", "sha256"), "x", "instance.sha256", "found 'x'"),
-    ((G,), {}, "machines", "must be a list"),
-    ((G, 0), 3, "machines[0]", "must be a mapping, found 3"),
-    ((G, 0, "machine_type"), "tpu", "machines[0].machine_type", "found 'tpu'"),
-    ((G, 0, "machine_type"), 3, "machines[0].machine_type", "must be text, found 3"),
-    ((G, 0, "machine_type"), REMOVE, "machines[0].machine_type", "is required"),
-    ((G, 0, "pinned"), "p", "machines[0].pinned", "found 'p'"),
-    ((G, 0, "colour"), "red", "machines[0].colour", "not a known field, found 'red'"),
-    ((G, 0, "machines"), 1.5, "machines[0].machines", "found 1.5"),
-    ((G, 0, "machines"), True, "machines[0].machines", "found True"),
-    ((G, 0, "machines"), 0, "machines[0].machines", "found 0"),
-    ((G, 0, "machines"), -1, "machines[0].machines", "found -1"),
-    ((G, 0, "machines"), 10**12, "machines[0].machines", "found 1000000000000"),
-    ((G, 0, "models"), {}, "machines[0].models", "at least one model"),
-    ((G, 0, "models"), {"c": 1}, "machines[0].models", "found 'c'"),
-    ((G, 0, "models"), {"a": 0.5}, "machines[0].models.a", "found 0.5"),
-    ((G, 0, "models"), {"a": "2"}, "machines[0].models.a", "found '2'"),
-    ((G, 0, "models"), {"a": None}, "machines[0].models.a", "whole number"),
-    (("objective",), "1", "objective", "must be a number, found '1'"),
-    (("objective",), -1, "objective", "found -1"),
-    (("objective",), 1.0000001, "objective", "6 decimal places"),
-    (("bound",), True, "bound", "found True"),
-    (("status",), "best", "status", "found 'best'"),
-    (("gap",), "0 %", "gap", "found '0 %'"),
-]
-
-
-@pytest.mark.parametrize(("where", "value", "field", "words"), PLANS)
-def test_plans(tmp_path: Path, where: Where, value: Any, field: str, words: str) -> None:
-    (tmp_path / "i.json").write_text(GOOD)
-    (tmp_path / "q.json").write_text(json.dumps(changed(PLAN, where, value)))
-    refused(run("check", tmp_path / "i.json", tmp_path / "q.json"), f"q.json: {field}", words)
-    refused(plan(tmp_path, GOOD, "i.json", "--start", str(tmp_path / "q.json")), f"q.json: {field}", words)
-
-
-def test_an_extra_replica(tmp_path: Path) -> None:
-    path = tmp_path / "q.json"
-    path.write_text(json.dumps(changed(PLAN, (G, 0, "models"), {"a": 2, "b": 1})))
-    result = plan(tmp_path, GOOD, "i.json", "--start", str(path))
-    refused(result, "q.json", "breaks the rule replicas: b: 3 replicas placed, has 2")
-    checked = run("check", tmp_path / "i.json", path)
-    assert (checked.exit_code, checked.stderr) == (1, "")
-    assert "b: 3 replicas placed, has 2" in checked.stdout
-
-
-def test_an_instance_for_a_plan_and_the_other_way_round(tmp_path: Path) -> None:
-    (tmp_path / "i.json").write_text(GOOD)
-    refused(run("show", tmp_path / "i.json"), "i.json: instance", "is required")
-    refused(plan(tmp_path, json.dumps(PLAN)), "i.json: ", "is required")
-    (tmp_path / "p.yaml").write_text("version: 1")
-    refused(run("show", tmp_path / "p.yaml"), "p.yaml", "must be a .json file, found '.yaml'")
-
-
 Outputs = Callable[[Path], str]
 OUTPUTS: list[tuple[Outputs, str]] = [
     (lambda folder: f"{folder}/none/p.json", "a folder that exists"),
@@ -366,6 +309,16 @@ def test_flags(tmp_path: Path, flags: tuple[str, ...], words: str) -> None:
         (("generate", "-o", "none/g.yaml"), "error: none/g.yaml: must be in a folder that exists"),
         (("generate", "-o", "g.yaml", "--models", "0"), "error: --models: "),
         (("generate", "-o", "g.yaml", "--objective", "speed"), "error: --objective: "),
+        (("generate", "-o", "g.yaml", "--name", "a\x1bb"), "error: --name: "),
+        (("generate", "-o", "g.yaml", "--models", "8000", "--replicas", "8000"), "12,500,000 degradations"),
+        (("generate", "-o", "g.yaml", "--machines", "9" * 30), "error: --machines: must be from"),
+        (("generate", "-o", "g.yaml", "--machines", "2"), "error: --machines: must be from"),
+        (("generate", "-o", "g.yaml", "--tightness", "1e-300"), "error: --tightness: must be from 0.01"),
+        (("generate", "-o", "g.yaml", "--tightness", "nan"), "error: --tightness: "),
+        (("generate", "-o", "g.yaml", "--heterogeneity", "nan"), "error: --heterogeneity: "),
+        (("generate", "-o", "g.yaml", "--slots", "6", "4"), "error: --slots: must be LOW HIGH"),
+        (("generate", "-o", "g.yaml", "--seed", "-1"), "error: --seed: must be from 0"),
+        (("generate", "-o", "g.yaml", "--feasible", "--machines", "3"), "leaves no room"),
     ],
 )
 def test_other_commands(

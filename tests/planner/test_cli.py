@@ -147,6 +147,21 @@ def test_no_plan_in_time(path: Path, tmp_path: Path, register: Register) -> None
     assert (result.exit_code, found["objective"], found["bound"]) == (4, None, 0.000003)
 
 
+def test_a_solver_that_gives_up_without_a_plan_is_an_internal_failure(path: Path, register: Register) -> None:
+    def broken(_: Instance, run: Run) -> Outcome:
+        return Outcome(stop=Stop.FAILED, note="the library ran out of memory")
+
+    result = run("plan", path, "--solver", register(broken))
+    assert result.exit_code == 1
+    assert "no plan by fake" in result.stdout
+    assert "the library ran out of memory" in result.stdout
+
+    def lucky(_: Instance, run: Run) -> Outcome:
+        return Outcome(stop=Stop.FAILED, plan=naughty.separate())
+
+    assert run("plan", path, "--solver", register(lucky)).exit_code == 0
+
+
 def test_internal_failure(path: Path, register: Register, monkeypatch: pytest.MonkeyPatch) -> None:
     def liar(_: Instance, run: Run) -> Outcome:
         raise SolverError("I lied")
@@ -266,28 +281,6 @@ def test_solvers_and_schema() -> None:
     text = run("solvers").stdout
     assert all(name in text for name in solvers.SOLVERS)
     assert json.loads(run("schema").stdout)["title"] == "InstanceFile"
-
-
-def test_generate(tmp_path: Path) -> None:
-    for name in ("i.yaml", "i.json"):
-        arguments = (
-            "--models",
-            5,
-            "--types",
-            2,
-            "--replicas",
-            20,
-            "--slots",
-            2,
-            3,
-            "--feasible",
-            "--seed",
-            1,
-        )
-        assert run("generate", "-o", tmp_path / name, *arguments).exit_code == 0
-    instance = load_instance(tmp_path / "i.yaml")
-    assert (len(instance.models), len(instance.machine_types), instance.replicas) == (5, 2, 20)
-    assert instance.sha256 == load_instance(tmp_path / "i.json").sha256
 
 
 _MAIN = "import tests.solvers.naughty as n, solvers.child as c; n.enter(); from planner.cli import main; " + (

@@ -10,7 +10,8 @@ import pytest
 
 from planner.report.compare import Comparison, labels
 from planner.report.live import Watch
-from planner.report.text import number, percent, plain
+from planner.report.tables import table
+from planner.report.text import console, number, percent, plain
 from planner.result import Progress
 
 
@@ -69,6 +70,26 @@ def test_labels_are_different() -> None:
 )
 def test_a_gap_is_zero_only_if_it_is(share: float | None, text: str) -> None:
     assert percent(share) == text
+
+
+def test_a_narrow_terminal_shows_fewer_columns_and_whole_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [("local_search", "1,234,567.891", "12 %", "x " * 40)]
+    columns = ("<solver", "objective", "gap to best bound", "~note")
+    for width, without in (
+        (100, ""),
+        (60, "without gap to best bound"),
+        (45, "gap to best bound, objective"),
+    ):
+        monkeypatch.setattr("planner.report.text._PIPE_WIDTH", width)
+        out = console()
+        with out.capture() as captured:
+            out.print(table("t", columns, rows, spare=("gap to best bound", "objective")))
+        shown = captured.get()
+        assert max(map(len, shown.splitlines())) <= width
+        assert "local_search" in shown
+        assert shown.count("x") == 40 + without.count("x")
+        assert without in " ".join(shown.split())
+        assert ("1,234,567.891" in shown) == ("objective" not in without)
 
 
 def test_numbers() -> None:
