@@ -145,11 +145,21 @@ def load_instance(path: str | Path) -> Instance:
         raise (error if error.file else error.in_file(str(path))) from None
 
 
-def save_instance(instance: Instance, path: str | Path) -> None:
+def save_instance(
+    instance: Instance, path: str | Path, *, table: str | None = None, comment: Sequence[str] = ()
+) -> None:
     """Write ``instance`` as YAML or JSON; more than 2,500 degradations go into a Parquet table.
 
     The table is called ``<stem>.degradation.parquet``. What :func:`load_instance` then returns is
     equal to ``instance``, also in its SHA-256.
+
+    Parameters
+    ----------
+    table
+        The degradations as CSV, if there is more to say of each than its value; then they go to
+        ``<stem>.degradation.csv``.
+    comment
+        Lines to stand at the top of a YAML file; JSON has no room for them.
 
     Raises
     ------
@@ -159,12 +169,12 @@ def save_instance(instance: Instance, path: str | Path) -> None:
     path = Path(path)
     files: dict[Path, str | bytes] = {}
     types, models = list(instance.type_index), list(instance.model_index)
-    if np.count_nonzero(~np.isnan(instance.degradation)) <= _INLINE:
+    if table is None and np.count_nonzero(~np.isnan(instance.degradation)) <= _INLINE:
         degradation: dict[str, Any] = {"pairs": _pairs(instance.degradation, types, models)}
     else:
-        table = path.with_name(f"{path.stem}.degradation.parquet")
-        files[table] = write_table(instance.degradation, types, models)
-        degradation = {"table": table.name}
+        beside = path.with_name(f"{path.stem}.degradation.{'parquet' if table is None else 'csv'}")
+        files[beside] = write_table(instance.degradation, types, models) if table is None else table
+        degradation = {"table": beside.name}
     document: dict[str, Any] = {
         "version": 1,
         "name": instance.name,
@@ -182,7 +192,8 @@ def save_instance(instance: Instance, path: str | Path) -> None:
         check_crowd(document, "degradation", "pairs")
     except InputError as error:
         raise error.in_file(str(path)) from None
-    files[path] = _text(document, path)
+    head = "" if path.suffix.lower() == ".json" else "".join(f"# {line}\n" for line in comment)
+    files[path] = head + _text(document, path)
     write_together(files)
 
 
