@@ -26,7 +26,7 @@ def build_command(
     measurements: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Measurements to use where there are any, in place of predictions."
+            metavar="FILE", help="Measurements; where there are any, they replace predictions."
         ),
     ] = None,
 ) -> None:
@@ -34,12 +34,12 @@ def build_command(
 
     SPEC is an instance file without degradations. A model may leave out latency_ms, which is then looked up
     in the measurements, and give slo_slowdown (SLO over the latency alone) for slo_ms. The table beside the
-    instance says of each degradation whether it was measured or predicted, with a 95 % interval. Where sets of
-    three and more were measured, co-location factors are calibrated.
+    instance says of each degradation whether it was measured or predicted, with a 95 % interval. Where sets
+    of three and more were measured, co-location factors are calibrated.
 
     \b
     planner build fleet.spec.yaml --predictor models/cpu2 -o fleet.yaml
-    planner build fleet.spec.yaml --predictor models/cpu2 --measurements models/cpu2/measurements.csv -o fleet.yaml
+    planner build fleet.spec.yaml --predictor models/cpu2 --measurements measured.csv -o fleet.yaml
     """
     from planner.degradation.build import build, read_spec
     from planner.degradation.predictor import Predictor
