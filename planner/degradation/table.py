@@ -100,6 +100,11 @@ class Pairs:
         """Log of co-located / solo latency, shape (N,)."""
         return np.log1p(self.degradation)
 
+    def names(self) -> tuple[list[str], list[str], list[str]]:
+        """Return machine types, victims and aggressors by name, each of length N."""
+        types, models = self.machine_types, self.models
+        return [types[i] for i in self.k], [models[i] for i in self.v], [models[i] for i in self.u]
+
     def take(self, where: Bools) -> Pairs:
         """Return the pairs where ``where`` (N,) is true; the names stay."""
         parts = (self.k, self.v, self.u, self.degradation, self.censored)
