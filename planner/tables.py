@@ -7,6 +7,8 @@ that a million rows take a fraction of a second.
 
 from __future__ import annotations
 
+import codecs
+import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.errors import InputError
+from planner.json_text import not_text
 from planner.reading import reason, regular_size
 
 if TYPE_CHECKING:
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 FILE_LIMIT = 128 * 2**20
 _UNPACKED_LIMIT = 256 * 2**20
+_HEAD = 64 * 2**10
+_COLUMNS = 1_000
+_FOOTER = 4 * 2**20
 _KEYS = ("machine_type", "victim", "aggressor")
 COLUMNS = (*_KEYS, "degradation")
 
@@ -125,10 +131,34 @@ def _check_columns(names: Sequence[str]) -> None:
             raise InputError("must be one column, appears twice", field=column)
 
 
+def _header(path: Path) -> list[str]:
+    """Return the columns of a CSV file; Arrow would take gigabytes for a million of them."""
+    with path.open("rb") as stream:
+        head = stream.read(_HEAD)
+    try:
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head)
+    except UnicodeDecodeError as error:
+        raise not_text(error, before=0) from None
+    if not text or text.isspace():
+        raise InputError("must not be empty")
+    if "\0" in text:
+        raise InputError("must be text, found a NUL character", field=f"byte {text.index(chr(0)) + 1}")
+    lines = text.splitlines(keepends=True)
+    reader = csv.reader(lines)
+    try:
+        names = next(reader)
+    except csv.Error as error:
+        raise InputError(f"cannot be read as a table: {error}", field="header") from None
+    if len(names) > _COLUMNS or (len(head) == _HEAD and reader.line_num == len(lines)):
+        rule = f"must have at most {_COLUMNS:,} columns in a header of at most {_HEAD // 2**10} kB"
+        raise InputError(rule, field="header", value=f"{len(names):,} columns")
+    return names
+
+
 def _csv(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a CSV file: names as dictionaries, degradations as text."""
     import pyarrow as pa
-    from pyarrow import csv
+    from pyarrow import csv as arrow_csv
 
     def refuse(row: Any) -> str:
         where = "" if row.number is None else f"row {row.number - 1}"
@@ -138,21 +168,23 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
 
     ragged: list[InputError] = []
     names = pa.dictionary(pa.int32(), pa.string())
+    _check_columns(_header(path))
     try:
-        with csv.open_csv(
+        with arrow_csv.open_csv(
             path,
-            read_options=csv.ReadOptions(use_threads=False),
-            parse_options=csv.ParseOptions(invalid_row_handler=refuse),
-            convert_options=csv.ConvertOptions(
-                column_types={**dict.fromkeys(_KEYS, names), "degradation": pa.string()}
+            read_options=arrow_csv.ReadOptions(use_threads=False),
+            parse_options=arrow_csv.ParseOptions(invalid_row_handler=refuse),
+            convert_options=arrow_csv.ConvertOptions(
+                include_columns=list(COLUMNS),
+                column_types={**dict.fromkeys(_KEYS, names), "degradation": pa.string()},
             ),
         ) as reader:
-            _check_columns(reader.schema.names)
-            for batch in reader:
-                yield batch.select(list(COLUMNS))
-    except pa.ArrowException:
+            yield from reader
+    except pa.ArrowException as problem:
         for error in ragged:
             raise error from None
+        if "straddling" in str(problem):  # rows end where blocks of 1 MB do
+            raise InputError("must have rows of at most 1 MB; is a quotation mark open?") from None
         raise
 
 
@@ -161,6 +193,13 @@ def _parquet(path: Path, most: int) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    size = regular_size(path)
+    with path.open("rb") as stream:
+        stream.seek(max(0, size - 8))
+        footer, mark = int.from_bytes(stream.read(4), "little"), stream.read(4)
+    if _FOOTER < footer < size and mark == b"PAR1":
+        rule = f"must have metadata of at most {_FOOTER // 2**20} MB"
+        raise InputError(rule, value=f"{footer / 2**20:,.1f} MB")
     metadata = pq.read_metadata(path)
     _check_rows(metadata.num_rows, most)
     _check_columns([metadata.schema.column(i).path for i in range(metadata.num_columns)])

@@ -225,12 +225,25 @@ TABLES: list[tuple[str, str | bytes, str, str]] = [
     ("t.csv", "machine_type,victim,aggressor\ngpu,a,b\n", "t.csv: degradation", "required column"),
     ("t.csv", HEAD + "gpu,a,b,0.5\n", "degradation.gpu.a.a", "is missing"),
     ("t.csv", HEAD + "gpu,a,b,0.5\n" * 5, "t.csv", "at most 4 rows"),
-    ("t.csv", b"\x89PNG" * 100, "t.csv", "cannot be read as a table"),
+    ("t.csv", HEAD + "gpu,a,b,nan\n", "t.csv: row 1, column degradation", "found 'nan'"),
+    ("t.csv", HEAD + "gpu,a,b,1e400\n", "t.csv: row 1, column degradation", "found '1e400'"),
+    ("t.csv", HEAD + "gpu,a,b,\n", "t.csv: row 1, column degradation", "found ''"),
+    ("t.csv", HEAD + "gpu,a,b,1,5\n", "t.csv: row 1", "has 5, found 'gpu,a,b,1,5'"),
+    ("t.csv", HEAD.replace("victim", "aggressor"), "t.csv: victim", "required column"),
+    ("t.csv", HEAD.replace("degradation", "victim,degradation"), "t.csv: victim", "appears twice"),
+    ("t.csv", HEAD.replace(",", ";"), "t.csv: machine_type", "required column"),
+    ("t.csv", HEAD + 'gpu,a,b,"' + "x" * 3_000_000, "t.csv", "rows of at most 1 MB"),
+    ("t.csv", "," * 1_000_000 + "\n", "t.csv: header", "at most 1,000 columns"),
+    ("t.csv", '"' + "\n" * 1_000_000, "t.csv: header", "at most 64 kB"),
+    ("t.csv", "", "t.csv", "must not be empty"),
+    ("t.csv", "\0" * 100, "t.csv: byte 1", "a NUL character"),
+    ("t.csv", HEAD.encode("utf-16"), "t.csv: byte 1", "must be UTF-8 text"),
+    ("t.csv", b"\x89PNG" * 100, "t.csv: byte 1", "must be UTF-8 text"),
     ("t.parquet", b"PAR1 not really PAR1", "t.parquet", "cannot be read as a table"),
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "field", "words"), TABLES)
+@pytest.mark.parametrize(("name", "text", "field", "words"), TABLES, ids=range(len(TABLES)))
 def test_tables(tmp_path: Path, name: str, text: str | bytes, field: str, words: str) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -171,6 +171,12 @@ def test_a_csv_table_of_many_rows_for_one_pair(tmp_path: Path) -> None:
     assert "row 2: must not repeat the pair of row 1" in refused("plan", tmp_path / "i.json")
 
 
+def test_a_parquet_table_of_many_columns(tmp_path: Path) -> None:
+    (tmp_path / "i.json").write_text(instance(degradation={"table": "t.parquet"}))
+    pq.write_table(pa.table({f"c{i}": [1] for i in range(30_000)}), tmp_path / "t.parquet")
+    assert "must have metadata of at most 4 MB" in refused("plan", tmp_path / "i.json")
+
+
 def test_a_parquet_table_that_unpacks_to_much(tmp_path: Path) -> None:
     (tmp_path / "i.json").write_text(instance(models=models(3000), degradation={"table": "t.parquet"}))
     rows = 8_000_000
