@@ -172,6 +172,11 @@ def _suffered(c: Compiled, plan: Plan, degradation: Ints, background: Ints) -> I
     return suffered
 
 
+def suffered(instance: Instance, plan: Plan) -> Ints:
+    """Return the degradation in ppm of one replica of each entry of a valid plan, shape (E,)."""
+    return _suffered(instance.compiled, plan, instance.compiled.degradation, instance.compiled.background)
+
+
 def objective_of(instance: Instance, plan: Plan) -> int:
     """Return the objective in ppm of a plan that is known to be valid; checks nothing."""
     c = instance.compiled
