@@ -285,6 +285,20 @@ def test_the_table_is_not_written_without_its_instance(
     assert os.listdir(tmp_path) == ["i.yaml"]
 
 
+def test_an_instance_that_could_not_be_read_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("planner.problems._CROWD", 10)
+    with pytest.raises(InputError, match="must hold at most 10 values") as caught:
+        save_instance(everything(), tmp_path / "i.yaml")
+    assert caught.value.file == str(tmp_path / "i.yaml")
+    monkeypatch.setattr("planner.problems._CROWD", 1000)
+    monkeypatch.setattr("planner.files.JSON_LIMIT", 1000)
+    with pytest.raises(InputError, match="would be larger than"):
+        save_instance(everything(), tmp_path / "i.json")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_link_is_followed(tmp_path: Path) -> None:
     (tmp_path / "there").mkdir()
     (tmp_path / "p.json").symlink_to("there/q.json")
