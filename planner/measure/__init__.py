@@ -1,0 +1,1 @@
+"""Co-locating real inference models on real machines, and what that does to their latency."""
