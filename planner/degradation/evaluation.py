@@ -15,19 +15,19 @@ What is held out at a time:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from planner.degradation.baselines import BASELINES
 from planner.degradation.features import Features
 from planner.degradation.pairing import regret
-from planner.degradation.table import Bools, Floats, Ints, Pairs
+from planner.degradation.table import LEAST_PAIRS, Bools, Floats, Ints, Pairs
 from planner.errors import InputError
 
 NETWORK = "network"
 FOLDS = 5
+COMPARED = ("additive plus rank 2", "random forest", NETWORK)  # in plots: the strongest of each kind
 COVERED = (0.8, 0.95)
 
 
@@ -105,12 +105,8 @@ class Score:
     covered_80: float | None = None
     covered_95: float | None = None
 
-    def document(self) -> dict[str, Any]:
-        """Return the score as plain data."""
-        return asdict(self)
 
-
-Progress = Callable[[str], None]
+Progress = Callable[[str, str, int, int], None]  # split, method, part, parts
 
 
 def evaluate(
@@ -135,14 +131,15 @@ def evaluate(
         tests = parts(pairs, split, seed)
         predictions[split] = {}
         for method in methods:
-            held = predict_held_out(pairs, features, tests, method, seed, _said(on_progress, split, method))
+            done = []
+            for i, test in enumerate(tests, start=1):
+                if on_progress is not None:
+                    on_progress(split, method, i, len(tests))
+                done.append(predict_part(pairs, features, test, method, seed))
+            held = joined(done)
             predictions[split][method] = held
             scores += score(pairs, held, split, method)
     return scores, predictions
-
-
-def _said(on_progress: Progress | None, split: str, method: str) -> Progress:
-    return lambda text: None if on_progress is None else on_progress(f"{split}: {method} {text}")
 
 
 def parts(pairs: Pairs, split: str, seed: int) -> list[Bools]:
@@ -156,30 +153,30 @@ def parts(pairs: Pairs, split: str, seed: int) -> list[Bools]:
     if split not in SPLITS:
         raise InputError(f"must be one of {', '.join(SPLITS)}", field="split", value=split)
     tests = [test for test in SPLITS[split](pairs, np.random.default_rng(seed)) if test.any()]
-    if any(test.all() for test in tests):
-        what = {"machine-type": "two machine types", "model": "two models"}.get(split, "more pairs")
-        raise InputError(f"needs {what} in the table", field="split", value=split)
+    if split == "machine-type" and len(np.unique(pairs.k)) < 3:
+        raise InputError("needs three machine types in the table", field="split", value=split)
+    if any(len(pairs) - int(test.sum()) < LEAST_PAIRS for test in tests):
+        raise InputError(f"must leave at least {LEAST_PAIRS} pairs to learn from", field="split", value=split)
     return tests
 
 
-def predict_held_out(
-    pairs: Pairs, features: Features, tests: Sequence[Bools], method: str, seed: int, on_progress: Progress
-) -> Held:
-    """Return the predictions of one method for all parts, each made without that part."""
-    done = []
-    for i, test in enumerate(tests, start=1):
-        on_progress(f"{i}/{len(tests)}")
-        rows, trained = pairs.take(test), pairs.take(~test)
-        at = np.flatnonzero(test)
-        if method == NETWORK:
-            done.append(_network(trained, rows, features, seed, at))
-        else:
-            log_slowdown = BASELINES[method](trained, features, seed)(rows.k, rows.v, rows.u)
-            done.append(Held(at, np.expm1(np.maximum(log_slowdown, 0))))
-    inside = None
+def predict_part(pairs: Pairs, features: Features, test: Bools, method: str, seed: int) -> Held:
+    """Return the predictions of one method for the rows of ``test`` (N,), made without them."""
+    rows, trained, at = pairs.take(test), pairs.take(~test), np.flatnonzero(test)
     if method == NETWORK:
-        inside = tuple(np.concatenate([h.inside[i] for h in done if h.inside]) for i in range(len(COVERED)))
-    return Held(np.concatenate([h.rows for h in done]), np.concatenate([h.predicted for h in done]), inside)
+        return _network(trained, rows, features, seed, at)
+    log_slowdown = BASELINES[method](trained, features, seed)(rows.k, rows.v, rows.u)
+    return Held(at, np.expm1(np.maximum(log_slowdown, 0)))
+
+
+def joined(done: Sequence[Held]) -> Held:
+    """Return the predictions of all parts as one."""
+    inside = [held.inside for held in done if held.inside is not None]
+    return Held(
+        np.concatenate([held.rows for held in done]),
+        np.concatenate([held.predicted for held in done]),
+        tuple(map(np.concatenate, zip(*inside, strict=True))) if inside else None,
+    )
 
 
 def _network(trained: Pairs, rows: Pairs, features: Features, seed: int, at: Ints) -> Held:

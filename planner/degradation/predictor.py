@@ -29,11 +29,10 @@ from planner.degradation.network import (
     one_thread,
     train,
 )
-from planner.degradation.table import Bools, Floats, Ints, Pairs
+from planner.degradation.table import LEAST_PAIRS, Bools, Floats, Ints, Pairs
 from planner.degradation.uncertainty import Calibration, LeftOut, Prediction, calibrate
 from planner.errors import InputError
 
-LEAST_PAIRS = 12
 _CHUNK = 2**16
 _MODEL_GROUPS = 5
 _LEAST_SCALE = 0.02  # log slowdown: where nothing interferes there is still noise
@@ -178,7 +177,7 @@ def fit(
     Raises
     ------
     InputError
-        If there are fewer than :data:`LEAST_PAIRS` pairs.
+        If there are fewer than :data:`~planner.degradation.table.LEAST_PAIRS` pairs.
     """
     if len(pairs) < LEAST_PAIRS:
         raise InputError(f"must have at least {LEAST_PAIRS} measured pairs to learn from", value=len(pairs))

@@ -7,6 +7,7 @@ two files that do not belong together are refused, and every shape follows from 
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -21,7 +22,7 @@ from planner.degradation.network import Config, shapes
 from planner.degradation.uncertainty import Calibration
 from planner.errors import InputError
 from planner.reading import read_document, regular_size
-from planner.writing import make_folder, write_together
+from planner.writing import check_writable, make_folder, write_together
 
 if TYPE_CHECKING:
     from planner.degradation.predictor import Predictor
@@ -136,6 +137,26 @@ def save(predictor: Predictor, folder: str | Path, table: Table, quantity: str) 
     )
     make_folder(folder)
     write_together({folder / WEIGHTS: packed, folder / METADATA: form.model_dump_json(indent=1) + "\n"})
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be made or written to, before work is done for it.
+
+    Raises
+    ------
+    InputError
+        If something else has its name, or the folder that it would be made in cannot be written to.
+    """
+    there = folder.resolve()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir():
+        raise InputError("must be a folder, or a new name inside one", file=str(folder), value=str(there))
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError("must be in a folder that can be written to", file=str(folder))
+    for name in (WEIGHTS, METADATA):
+        if folder.exists():
+            check_writable(folder / name)
 
 
 def load(folder: str | Path) -> Predictor:

@@ -27,6 +27,7 @@ Bools = NDArray[np.bool_]
 CENSORED = "clipped_to_solo"
 EXCLUDING = frozenset({"steal", "foreign", "unstable", "died"})
 LEAST_RUNS = 5
+LEAST_PAIRS = 12  # to learn anything from
 _RESAMPLES = 2000
 _LEVEL = 0.95
 
