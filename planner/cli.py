@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner import cli_loop
 from planner.exits import EXIT_CODES, INFEASIBLE, INTERRUPTED, NO_PLAN, OK, REFUSED, Commands, unforeseen
 
 if TYPE_CHECKING:
@@ -337,6 +338,9 @@ def schema() -> None:
     from planner.files import instance_schema
 
     print(json.dumps(instance_schema(), indent=2))
+
+
+app.add_typer(cli_loop.app)
 
 
 def main() -> None:

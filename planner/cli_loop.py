@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from planner.degradation.build import Built
+    from planner.measure.journal import Colocation
+    from planner.measure.spec import Spec
 
 app = typer.Typer()
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")]
 
 
 @app.command("build")
@@ -25,9 +29,7 @@ def build_command(
     output: Annotated[Path, typer.Option("-o", metavar="INSTANCE", help="Instance file to write.")],
     measurements: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE", help="Measurements; where there are any, they replace predictions."
-        ),
+        typer.Option(metavar="FILE", help="Measurements; where there are any, they replace predictions."),
     ] = None,
 ) -> None:
     """Make an instance from a predictor: what will these models do to each other on these machines?
@@ -76,3 +78,98 @@ def _provenance(built: Built, spec: Path, predictor: Path, measurements: Path | 
         interval = f"[{f.lower:.2f}, {f.upper:.2f}]"
         sums = f"sums of pairs x {f.factor:.3f} {interval}, from {f.sets} measured sets"
         yield plain(f"{f.machine_type} with {f.replicas} replicas: {sums}")
+
+
+@app.command("validate")
+def validate_command(
+    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, YAML or JSON.")],
+    plans: Annotated[
+        list[Path], typer.Argument(metavar="PLAN...", help="Plans of it; the first is compared with.")
+    ],
+    on: Annotated[
+        Path, typer.Option(metavar="SPEC", help="Profile spec: what types and models are on this host.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", metavar="DIR", help="Folder for runs and results; goes on there.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="Runs of each pattern.")] = 5,
+    sample: Annotated[int | None, typer.Option(min=1, help="Measure only so many patterns.")] = None,
+    budget: Annotated[float | None, typer.Option(metavar="SECONDS", help="Begin no run beyond this.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure plans on this host and compare them with what was predicted.
+
+    Each distinct pattern of two or more replicas is run by the protocol (solo, together, together, solo) in
+    every round; machines of this host stand for those of the plan, one at a time. With several plans, their
+    measured degradations are summed up and compared with the first one's.
+
+    \b
+    planner validate fleet.yaml plan.json --on host.spec.yaml
+    planner validate fleet.yaml least.json plan.json --on host.spec.yaml --rounds 8 -o results
+    """
+    from planner.degradation.rows import read_rows
+    from planner.degradation.validation import patterns_of, sampled, validate
+    from planner.files import load_instance, load_plan
+    from planner.measure.execute import check_covers
+    from planner.measure.spec import load_spec
+    from planner.plan_files import render
+    from planner.report import text
+    from planner.report import validation as report
+
+    asked = load_instance(instance)
+    named = {_plan_name(path, plans): load_plan(path, asked) for path in plans}
+    spec = load_spec(on)
+    wanted = sampled([patterns_of(asked, plan) for plan in named.values()], sample, seed)
+    check_covers(spec, wanted, str(on))
+    with _folder(output) as folder:
+        runs = folder / "runs.csv"
+        rows = read_rows(runs) if _measure(spec, wanted, runs, rounds, budget) else []
+        found = validate(asked, named, rows)
+        if output is not None:
+            report.save(folder, found)
+    if as_json:
+        print(render(report.as_document(found)), end="")
+    else:
+        text.show(report.show(found))
+
+
+def _plan_name(path: Path, plans: Sequence[Path]) -> str:
+    """Return what to call a plan: its file's name, or all of its path if two share that."""
+    alike = sum(other.stem == path.stem for other in plans)
+    return path.stem if alike == 1 else str(path)
+
+
+@contextlib.contextmanager
+def _folder(output: Path | None) -> Iterator[Path]:
+    """Yield the folder for runs: the one asked for, else one that goes away."""
+    from tempfile import TemporaryDirectory
+
+    from planner.writing import make_folder
+
+    if output is not None:
+        make_folder(output)
+        yield output
+    else:
+        with TemporaryDirectory() as folder:
+            yield Path(folder)
+
+
+def _measure(spec: Spec, wanted: Sequence[Colocation], runs: Path, rounds: int, budget: float | None) -> int:
+    """Measure until done, out of time or interrupted; return how many rows there are."""
+    from planner.measure.execute import Step, execute
+    from planner.measure.journal import Journal
+    from planner.report.text import plain
+
+    def show(step: Step) -> None:
+        left = f"about {step.seconds_left:.0f} s left"
+        print(
+            plain(f"run {step.done + 1} of {step.wanted}, {left}: {step.what}"), file=sys.stderr, flush=True
+        )
+
+    with Journal(runs, spec.sha256, spec.form.model_dump(mode="json")) as journal:
+        try:
+            execute(spec, wanted, journal, rounds=rounds, budget_s=budget, on_step=show)
+        except KeyboardInterrupt:
+            print("interrupted; what was measured counts", file=sys.stderr)
+        return journal.rows
