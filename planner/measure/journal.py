@@ -28,6 +28,7 @@ _LIMIT = 2**31
 _HEADER = (",".join(COLUMNS) + "\n").encode()
 _MACHINE, _VICTIM, _NEIGHBOURS, _RUN = (COLUMNS.index(c) for c in COLUMNS[:4])
 _DEGRADATION, _STABLE, _FLAGS = (COLUMNS.index(c) for c in ("degradation", "stable", "flags"))
+_SPOILED = {"steal", "foreign", "unstable"}
 
 Colocation = tuple[str, tuple[str, ...]]
 
@@ -46,6 +47,8 @@ class Journal:
     ----------
     runs
         (machine type, sorted members) -> runs in the table.
+    settled
+        Likewise, those that need no repeating: neither disturbed nor unstable.
     degradations
         (machine type, victim, neighbours) -> degradation of each run that counts.
     flags
@@ -65,6 +68,7 @@ class Journal:
     def __init__(self, path: Path, sha256: str, spec: Any) -> None:
         self.path = path
         self.runs: Counter[Colocation] = Counter()
+        self.settled: Counter[Colocation] = Counter()
         self.degradations: dict[tuple[str, str, tuple[str, ...]], list[float]] = {}
         self.flags: Counter[str] = Counter()
         self.next_run = self.cut = 0
@@ -170,11 +174,13 @@ class Journal:
         first = rows[0]
         members = tuple(sorted((first[_VICTIM], *first[_NEIGHBOURS].split("|"))))
         self.runs[first[_MACHINE], members] += 1
+        spoiled = any(_SPOILED & {*row[_FLAGS].split(";")} for row in rows)
+        self.settled[first[_MACHINE], members] += not spoiled
         self.next_run = max(self.next_run, int(first[_RUN]) + 1)
         for row in rows:
             flags = [word for word in row[_FLAGS].split(";") if word]
             self.flags.update(flags)
-            if row[_DEGRADATION] and row[_STABLE] == "true" and not {"steal", "foreign"} & {*flags}:
+            if row[_DEGRADATION] and row[_STABLE] == "true" and not _SPOILED & {*flags}:
                 key = (row[_MACHINE], row[_VICTIM], tuple(row[_NEIGHBOURS].split("|")))
                 self.degradations.setdefault(key, []).append(float(row[_DEGRADATION]))
 

@@ -68,10 +68,6 @@ class Runner:
     host
         Short id of this host, for the rows.
 
-    Attributes
-    ----------
-    driver
-        Says how many seconds were driven, and counted.
     """
 
     def __init__(self, subjects: Mapping[str, Subject], protocol: Protocol, host: str) -> None:
@@ -81,7 +77,7 @@ class Runner:
         self._environments: dict[str, dict[str, str]] = {}
         self._latency_s: dict[str, float] = {}
         self._files: dict[str, Path] = {}
-        self.driver = Driver(self._pool)
+        self._driver = Driver(self._pool)
 
     def __enter__(self) -> Runner:
         return self
@@ -98,6 +94,16 @@ class Runner:
     def processes(self) -> list[int]:
         """Ids of the worker processes that are up."""
         return self._pool.processes
+
+    @property
+    def driven_s(self) -> float:
+        """Seconds in which workers were driven: windows, their leads and tails, warm-up."""
+        return self._driver.driven_s
+
+    @property
+    def counted_s(self) -> float:
+        """Seconds of the windows themselves."""
+        return self._driver.counted_s
 
     @property
     def loading_s(self) -> float:
@@ -221,7 +227,7 @@ class Runner:
         windows: list[list[Window]] = [[] for _ in actors]
         warm, cores = self._warm_timing(timing), run.machine_type.cores
         for _ in range(MOST_TRIES):
-            for own, window in zip(windows, self.driver.window(actors, "warmup", warm, cores), strict=True):
+            for own, window in zip(windows, self._driver.window(actors, "warmup", warm, cores), strict=True):
                 own.append(window)
             if len(actors) == 1 and windows[0][-1].mean_ms:
                 self._latency_s[actors[0].worker.name] = windows[0][-1].mean_ms / 1e3
@@ -246,7 +252,7 @@ class Runner:
         firsts = {a.worker: name for name, a in run.victims.items()}
         for attempt in range(self._protocol.retries + 1):
             cores = run.machine_type.cores
-            windows = self.driver.window(actors, phase, run.timing, cores, half=half, began=run.began)
+            windows = self._driver.window(actors, phase, run.timing, cores, half=half, began=run.began)
             last = attempt == self._protocol.retries or not windows[0].disturbed
             for actor, window in zip(actors, windows, strict=True):
                 if actor.worker in firsts:

@@ -35,6 +35,7 @@ protocol: {loop: closed, window_s: 0.5, warmup_s: 0.2, repeats: 5, seed: 0}
 sets: {2: all, 3: 20}
 """
 ONNX_LIMIT = 2**31
+OPEN_SECONDS, OPEN_REQUESTS = 10.0, 500
 _MOST_VALUES = 2**30
 
 
@@ -156,6 +157,20 @@ class Spec:
     form: SpecFile
     subjects: dict[str, Subject]
     sha256: str
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed but tells little."""
+        protocol = self.form.protocol
+        if protocol.loop == "closed" or protocol.window_s >= OPEN_SECONDS:
+            return []
+        few = [
+            s.name
+            for s in self.subjects.values()
+            if s.rate_rps is not None and s.rate_rps * protocol.window_s < OPEN_REQUESTS
+        ]
+        rule = f"an open loop needs windows of {OPEN_SECONDS:g} s or {OPEN_REQUESTS} requests; too few for"
+        return [f"{rule} {', '.join(few)}"] if few else []
 
     @property
     def machine_types(self) -> dict[str, MachineTypeForm]:

@@ -1,0 +1,140 @@
+"""The commands that measure on this host: ``planner hosts`` and ``planner profile``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from planner.exits import INTERRUPTED, OK, Commands
+
+if TYPE_CHECKING:
+    from planner.measure.profile import Outcome
+
+app = typer.Typer(cls=Commands, rich_markup_mode=None, no_args_is_help=True)
+
+
+@app.command()
+def hosts(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")
+    ] = False,
+) -> None:
+    """Show what this host is and which machine types it can stand for.
+
+    Ends with a profile spec for them, ready to be edited.
+
+    \b
+    planner hosts
+    planner hosts --json | jq .machine_types
+    """
+    import json
+
+    from planner.measure.host import offered, snippet, this_host
+    from planner.measure.ping import ping
+    from planner.report import tables, text
+
+    host = this_host()
+    types = offered(host)
+    transfer = ping((host.cores[0], host.cores[1])) if len(host.cores) > 1 else None
+    document = host.document() | {"ping_ns": transfer}
+    if as_json:
+        document["machine_types"] = [m.model_dump(mode="json") for m in types]
+        print(json.dumps(document, indent=1))
+        return
+    rows = [(name.replace("_", " "), _shown(value)) for name, value in document.items()]
+    text.show([tables.table("This host", ("<what", "<is"), rows), "", snippet(types).rstrip()])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {v}" for name, v in value.items()) or "none"
+    if isinstance(value, list):
+        return "; ".join(map(_shown, value)) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "not known" if value is None else str(value)
+
+
+@app.command()
+def profile(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="Profile spec, YAML or JSON.")],
+    output: Annotated[Path, typer.Option("-o", metavar="FILE", help="Measurements table: NAME.csv.")],
+    budget: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Most seconds to measure; default: until all is.")
+    ] = None,
+    select: Annotated[
+        str, typer.Option(help="What is measured first: active, random or all (in rounds).")
+    ] = "active",
+) -> None:
+    """Measure how much models slow each other down, on this host.
+
+    Runs every co-location as often as the spec says: each model alone, all together twice, each alone
+    again. Ctrl-C, a crash or an empty budget lose nothing: the same command goes on where it was. Beside
+    the table come NAME.features.csv, NAME.hosts.json and NAME.spec.json.
+
+    \b
+    A spec (`planner hosts` prints one for this host):
+    version: 1
+    models:
+      - {zoo: resnet18}
+      - {zoo: bert_mini@8, rate_rps: 20}
+      - {name: mine, onnx: mine.onnx, inputs: [{name: x, shape: [1, 16], dtype: float32}]}
+    machine_types:
+      - {name: 2-cores-own, cores: [0, 1], sharing: own, slots: 4, memory_gb: 8}
+      - {name: 1-core-shared, cores: [0], sharing: shared, slots: 4, memory_gb: 8}
+    protocol: {loop: closed, window_s: 0.5, warmup_s: 0.2, repeats: 5, seed: 0}
+    sets: {2: all, 3: 20}
+
+    \b
+    planner profile spec.yaml -o fleet.csv --budget 3600
+
+    Exit codes: 0 measured, or the budget is used up; 1 an internal failure; 2 bad usage or input;
+    130 interrupted (the table is valid).
+    """
+    from planner.measure.host import check_spec, this_host
+    from planner.measure.profile import prepare
+    from planner.measure.profile import profile as measure
+    from planner.measure.progress import Progress
+    from planner.measure.runner import Runner
+    from planner.measure.spec import load_spec
+    from planner.measure.subject import HOGS, hog
+
+    asked = load_spec(spec)
+    host = this_host()
+    check_spec(asked, host)
+    for warning in asked.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    subjects = asked.subjects | {hog(r).name: hog(r) for r in HOGS}
+    with Runner(subjects, asked.form.protocol, host.id) as runner, Progress() as progress:
+        prepare(asked, progress)
+        outcome = measure(asked, output, runner, host, progress=progress, select=select, budget_s=budget)
+    _report(outcome, output)
+    raise typer.Exit(INTERRUPTED if outcome.ended == "interrupted" else OK)
+
+
+def _report(outcome: Outcome, output: Path) -> None:
+    """Print what was measured."""
+    from planner.report import tables, text
+    from planner.report.text import count, number, percent
+
+    flags = ", ".join(f"{word} {n}" for word, n in outcome.flags.items()) or "none"
+    rows = [
+        (
+            "ended",
+            {"done": "all is measured", "budget": "the budget is used up"}.get(outcome.ended, outcome.ended),
+        ),
+        ("this session", f"{count(outcome.runs, 'run')}, features of {outcome.features} models x types"),
+        ("table", f"{count(outcome.total_runs, 'run')}, {count(outcome.rows, 'row')}"),
+        ("co-locations", f"{outcome.colocations:,} of {outcome.of:,} as often as asked for"),
+        ("left out", f"{outcome.too_large:,} that exceed the memory of their machine type"),
+        ("rows with flags", flags),
+        ("seconds", f"{number(outcome.wall_s, 1)}, of which driven {number(outcome.driven_s, 1)}"),
+        ("", f"counted {number(outcome.counted_s, 1)}, loading {number(outcome.loading_s, 1)}"),
+        ("harness overhead", f"{percent(outcome.overhead)} of the driven seconds"),
+    ]
+    if outcome.cut:
+        rows.append(("cut off", f"{outcome.cut:,} bytes of a run that a crash left incomplete"))
+    text.show([tables.table(str(output), ("<what", "<is"), rows)])
