@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from planner.evaluate import ModelOutcome
     from planner.plan_files import Checked
 
+_REASONS = 20
 _GROUPS = 20
 _MODELS = 10
 _NAMES = 8
@@ -89,7 +90,10 @@ def _width(i: int, head: str, cells: Sequence[Sequence[str]]) -> int:
 def plan(form: PlanFile, *, everything: bool = False) -> Iterator[Table | str]:
     """Yield all that there is to show of a plan, or why there is none."""
     yield from header(form)
-    yield from (plain(f"  {reason}") for reason in form.reasons)
+    shown = form.reasons if everything else form.reasons[:_REASONS]
+    yield from (plain(f"  {reason}") for reason in shown)
+    if len(form.reasons) > len(shown):
+        yield f"  ... and {count(len(form.reasons) - len(shown), 'more reason')}; --json shows them"
     if form.machines:
         yield from machines(form, everything=everything)
         yield from worst_hit(form, everything=everything)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from planner.plan_form import PlanFile
+from planner.report import tables
 from planner.report.compare import Comparison, labels
 from planner.report.live import Watch
 from planner.report.tables import table
@@ -90,6 +92,15 @@ def test_a_narrow_terminal_shows_fewer_columns_and_whole_names(monkeypatch: pyte
         assert shown.count("x") == 40 + without.count("x")
         assert without in " ".join(shown.split())
         assert ("1,234,567.891" in shown) == ("objective" not in without)
+
+
+def test_many_reasons_are_counted() -> None:
+    reasons = [f"reason {i}" for i in range(25)]
+    form = PlanFile.model_validate(
+        {"version": 1, "instance": {"name": "x"}, "reasons": reasons, "machines": []}
+    )
+    assert [*tables.plan(form)][-2:] == ["  reason 19", "  ... and 5 more reasons; --json shows them"]
+    assert [*tables.plan(form, everything=True)][-1] == "  reason 24"
 
 
 def test_numbers() -> None:
