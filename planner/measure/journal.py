@@ -158,7 +158,7 @@ class Journal:
         good = at = 0
         while at < len(rows):
             first = rows[at]
-            size = 0 if first is None else len({first[_VICTIM], *first[_NEIGHBOURS].split("|")})
+            size = 0 if first is None else len(set(_members(first)))
             run = rows[at : at + size]
             whole = [r for r in run if r is not None and first is not None and r[_RUN] == first[_RUN]]
             if not size or len(whole) < size:
@@ -172,7 +172,7 @@ class Journal:
 
     def _count(self, rows: Sequence[Sequence[str]]) -> None:
         first = rows[0]
-        members = tuple(sorted((first[_VICTIM], *first[_NEIGHBOURS].split("|"))))
+        members = _members(first)
         self.runs[first[_MACHINE], members] += 1
         spoiled = any(_SPOILED & {*row[_FLAGS].split(";")} for row in rows)
         self.settled[first[_MACHINE], members] += not spoiled
@@ -200,6 +200,12 @@ class Journal:
 def spec_path(table: Path) -> Path:
     """Return where the spec of a table is."""
     return table.with_suffix(".spec.json")
+
+
+def _members(row: Sequence[str]) -> tuple[str, ...]:
+    """Return the sorted models on the machine of a row."""
+    others = row[_NEIGHBOURS].split("|") if row[_NEIGHBOURS] else []
+    return tuple(sorted((row[_VICTIM], *others)))
 
 
 def _cells(line: bytes) -> list[str] | None:

@@ -2,7 +2,8 @@
 
 Features come first, then co-locations in batches: the selection chooses a batch, every co-location of it
 is run as often as the protocol says (up to twice as often if runs are disturbed or unstable), in rounds
-of random order, and what was found decides the next batch. Whatever ends it, the table holds every run that was finished and nothing else.
+of random order, and what was found decides the next batch. Whatever ends it, the table holds every run
+that was finished and nothing else.
 """
 
 from __future__ import annotations
