@@ -110,7 +110,7 @@ def read_features(path: str | Path) -> Features:
 def _features(columns: dict[str, list[str]]) -> Features:
     for name in _KEYS:
         if name not in columns:
-            raise InputError("is a required column", field=name, value=f"the columns {', '.join(columns)}")
+            raise InputError("is a required column", field=name, value=", ".join(columns))
     names = tuple(name for name in columns if name not in _KEYS)
     if len(names) > _MOST_FEATURES:
         raise InputError(f"must have at most {_MOST_FEATURES} features", value=len(names))

@@ -48,14 +48,14 @@ class Config:
     """
 
     members: int = 8
-    rank: int = 6
-    contention: int = 6
+    rank: int = 4
+    contention: int = 4
     machine: int = 4
     hidden: int = 16
     steps: int = 250
     rate: float = 0.02
-    shrink: float = 0.1
-    shrink_local: float = 0.1
+    shrink: float = 0.2
+    shrink_local: float = 0.2
     shrink_mlp: float = 0.03
     drop: float = 0.1
     drop_type: float = 0.03

@@ -172,12 +172,20 @@ def _csv(path: Path, choose: Choice) -> Iterator[pa.RecordBatch]:
         convert = csv.ConvertOptions(
             column_types=dict.fromkeys(chosen, pa.string()), include_columns=chosen, strings_can_be_null=False
         )
+        yield _empty(chosen)
         with csv.open_csv(path, convert_options=convert, **options) as reader:
             yield from reader if chosen else ()
     except pa.ArrowException:
         for error in ragged:
             raise error from None
         raise
+
+
+def _empty(names: Sequence[str]) -> pa.RecordBatch:
+    """Return no rows: a table without any has columns all the same."""
+    import pyarrow as pa
+
+    return pa.record_batch([pa.array([], pa.string()) for _ in names], names=list(names))
 
 
 def _parquet(path: Path, choose: Choice) -> Iterator[pa.RecordBatch]:
@@ -199,6 +207,7 @@ def _parquet(path: Path, choose: Choice) -> Iterator[pa.RecordBatch]:
             kind = schema.field(name).type
             if pa.types.is_nested(kind) or pa.types.is_binary(kind):
                 raise InputError("must be a column of text or numbers", field=name, value=str(kind))
+        yield _empty(chosen)
         yield from file.iter_batches(batch_size=2**16, columns=chosen)
 
 
@@ -207,7 +216,7 @@ def _measurements(columns: Mapping[str, list[str]]) -> Iterator[Measurement]:
     for name in ("machine_type", "victim", others, "degradation"):
         if name not in columns:
             rule = "is a required column" + (" (or aggressor)" if name == "neighbours" else "")
-            raise InputError(rule, field=name, value=f"the columns {', '.join(columns)}")
+            raise InputError(rule, field=name, value=", ".join(columns) or "no known column")
     if "flag" in columns and "flags" in columns:
         raise InputError("must not stand beside a column flags", field="flag")
     names = tuple(columns)
