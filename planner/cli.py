@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner import cli_loop
+from planner import cli_learn, cli_loop, cli_measure
 from planner.exits import EXIT_CODES, INFEASIBLE, INTERRUPTED, NO_PLAN, OK, REFUSED, Commands, unforeseen
 
 if TYPE_CHECKING:
@@ -340,7 +340,8 @@ def schema() -> None:
     print(json.dumps(instance_schema(), indent=2))
 
 
-app.add_typer(cli_loop.app)
+for more in (cli_measure.app, cli_learn.app, cli_loop.app):
+    app.add_typer(more)
 
 
 def main() -> None:
