@@ -95,13 +95,16 @@ def profile(
     130 interrupted (the table is valid).
     """
     from planner.measure.host import check_spec, this_host
-    from planner.measure.profile import prepare
+    from planner.measure.profile import check_options, prepare
     from planner.measure.profile import profile as measure
     from planner.measure.progress import Progress
     from planner.measure.runner import Runner
     from planner.measure.spec import load_spec
     from planner.measure.subject import HOGS, hog
+    from planner.writing import check_writable
 
+    check_options(select, budget)
+    check_writable(output)
     asked = load_spec(spec)
     host = this_host()
     check_spec(asked, host)

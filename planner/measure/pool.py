@@ -109,7 +109,7 @@ class Worker:
     def end(self) -> str:
         """Return how the process ended, in words."""
         try:
-            code = self.process.wait(timeout=5)
+            code = self.process.wait(timeout=1)
         except subprocess.TimeoutExpired:
             return "does not answer"
         return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"

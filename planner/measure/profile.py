@@ -135,10 +135,7 @@ def profile(
     InputError
         If the table was begun with another spec or cannot be written, or a model cannot be loaded.
     """
-    if select not in SELECTIONS:
-        raise InputError(f"must be one of {', '.join(SELECTIONS)}", field="select", value=select)
-    if budget_s is not None and not budget_s > 0:
-        raise InputError("must be greater than 0", field="budget", value=budget_s)
+    check_options(select, budget_s)
     wanted = colocations(spec)
     with Journal(path, spec.sha256, spec.form.model_dump(mode="json")) as journal:
         _note_host(path.with_suffix(".hosts.json"), host)
@@ -151,6 +148,20 @@ def profile(
         except KeyboardInterrupt:
             ended = "interrupted"
         return _outcome(session, ended, len(wanted))
+
+
+def check_options(select: str, budget_s: float | None) -> None:
+    """Refuse a selection or a budget that does not exist.
+
+    Raises
+    ------
+    InputError
+        Naming the option, the rule and the value.
+    """
+    if select not in SELECTIONS:
+        raise InputError(f"must be one of {', '.join(SELECTIONS)}", field="select", value=select)
+    if budget_s is not None and not budget_s > 0:
+        raise InputError("must be greater than 0", field="budget", value=budget_s)
 
 
 def prepare(spec: Spec, progress: Progress) -> None:

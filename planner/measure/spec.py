@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,12 @@ _MOST_VALUES = 2**30
 def _no_bar(name: str) -> str:
     if "|" in name or not name.isprintable() or name.startswith(HOG_PREFIX):
         raise ValueError(f"must not hold '|', nor begin with {HOG_PREFIX!r}")
+    return name
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"cpu|cuda:[0-9]{1,2}", name):
+        raise ValueError("must be cpu or cuda:N")
     return name
 
 
@@ -110,7 +117,7 @@ class MachineTypeForm(_Form):
         "own", description="own: a process a core, in turn; shared: every process on all of the cores"
     )
     threads: int = Field(1, ge=1, le=1024, strict=True, description="intra-op threads of a process")
-    device: Annotated[str, Field(pattern=r"^(cpu|cuda:\d{1,2})$")] = "cpu"
+    device: Annotated[str, AfterValidator(_device)] = "cpu"
     gpu_sharing: Literal["time-sliced", "mps"] | None = None
     slots: int = Field(5, ge=1, le=64, strict=True, description="most processes")
     memory_gb: float | None = Field(None, gt=0, le=1e6, allow_inf_nan=False, strict=True)
