@@ -103,11 +103,20 @@ class Predictor:
             np.array([{n: i for i, n in enumerate(names)}[n] for n in asked], dtype=np.int64)
             for names, asked in ((types, machine_types), (models, victims), (models, aggressors))
         ]
-        grid = self._grid(types, models, features)
+        grid, blind = self._grid(types, models, features)
+        k, v, u = positions
+        for model in (v, u):
+            if blind[k, model].any():
+                row = int(blind[k, model].argmax())
+                rule = "must be a model that the predictor was trained on, or have features or a known family"
+                found = f"{models[model[row]]} on {machine_types[row]}"
+                raise InputError(rule, field="model", value=found)
         return self._prediction(grid, self._raw(grid, positions), positions)
 
-    def _grid(self, types: Sequence[str], models: Sequence[str], features: Features | None) -> Grid:
-        """Return the grid of these names."""
+    def _grid(
+        self, types: Sequence[str], models: Sequence[str], features: Features | None
+    ) -> tuple[Grid, Bools]:
+        """Return the grid of these names, and where nothing is known (K', T')."""
         at = [_positions(types, self.machine_types), _positions(models, self.models)]
         new_type = at[0] == len(self.machine_types)
         if new_type.any() and len(self.machine_types) == 1:
@@ -120,14 +129,8 @@ class Predictor:
         mine = padded[np.ix_(*at)]
         known_model = at[1] < len(self.models)
         encoded = np.where(((~new_type[:, None] | ~told) & known_model)[..., None], mine, encoded)
-        blind = ~(told | known_model)
-        if blind.any():
-            name = models[int(blind.any(0).argmax())]
-            rule = "must be a model that the predictor was trained on, or have features or a known family"
-            raise InputError(rule, field="model", value=name)
-        return Grid(
-            torch.from_numpy(at[0]), torch.from_numpy(at[1]), torch.from_numpy(encoded.astype(np.float32))
-        )
+        grid = Grid(*(torch.from_numpy(x) for x in (at[0], at[1], encoded.astype(np.float32))))
+        return grid, ~(told | known_model)
 
     def _raw(self, grid: Grid, positions: Sequence[Ints]) -> Floats:
         """Return f of every member for N rows, shape (M, N)."""

@@ -44,7 +44,7 @@ Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 class ConfigForm(BaseModel):
     """:class:`~planner.degradation.network.Config` as it stands in a file."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     members: Annotated[int, Field(ge=2, le=1024)]
     rank: Size
     contention: Size
@@ -63,7 +63,7 @@ class ConfigForm(BaseModel):
 class Training(BaseModel):
     """What a predictor was trained on."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     table: str
     sha256: Sha256
     rows: int = Field(ge=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,9 +46,9 @@ GOOD = {
 SIMPLE = "machine_type,victim,aggressor,degradation\n"
 
 
-def table(path: Path, *changes: dict[str, str | None]) -> Path:
+def table(path: Path, *changes: Mapping[str, str | None]) -> Path:
     """Write one row for each of ``changes`` to :data:`GOOD`; None takes the column out."""
-    rows = [{**GOOD, **change} for change in changes]
+    rows: list[dict[str, str | None]] = [{**GOOD, **change} for change in changes]
     kept = [name for name in rows[0] if rows[0][name] is not None]
     with path.open("w", newline="") as stream:
         writer = csv.DictWriter(stream, kept, extrasaction="ignore")
@@ -188,7 +189,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
 
 def test_parquet_says_the_same_as_csv(path: Path, tmp_path: Path) -> None:
     expected = read_rows(table(path, {}))
-    typed = {name: [text or None] for name, text in GOOD.items()}
+    typed: dict[str, list[object]] = {name: [text or None] for name, text in GOOD.items()}
     typed |= {
         "run": [3],
         "stable": [True],
