@@ -1,8 +1,9 @@
 """Constraint program, solved by OR-Tools CP-SAT: over patterns if they are few, else over machines.
 
-The programs stand in :mod:`solvers.cpsat_by_pattern` and :mod:`solvers.cpsat_by_machine`. The plan of local
-search is a complete hint; the bound of pair flow (:mod:`solvers.pairflow`), which CP-SAT would not find
-by itself, is one of the constraints. All coefficients are the instance's integers: nothing is rounded.
+The programs stand in :mod:`solvers.cpsat_by_pattern` and :mod:`solvers.cpsat_by_machine`. Patterns are sifted
+first (:mod:`solvers.sifting`). The best plan so far is a complete hint. The bound of sifting, or of pair
+flow (:mod:`solvers.pairflow`), which CP-SAT would not find by itself, is one of the constraints.
+All coefficients are the instance's integers: nothing is rounded.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from solvers.compact import (
 )
 from solvers.cpsat_by_machine import ByMachine
 from solvers.cpsat_by_pattern import ByPattern
-from solvers.enumeration import all_patterns
+from solvers.enumeration import Pattern
 from solvers.relax import explain
 from solvers.run import Outcome, Run
+from solvers.sifting import BRIEF, listed, sift, too_late, trial
 
 #: One worker is deterministic, and as fast as two on the instances we measured.
 _WORKERS = 1
@@ -65,18 +67,49 @@ def safe(bound: float) -> int | None:
 
 def solve(instance: Instance, run: Run) -> Outcome:
     """Plan with CP-SAT; optimal if it ends by itself."""
-    if impossible(instance.compiled):
+    c = instance.compiled
+    if impossible(c):
         return Outcome(infeasible=True, reasons=explain(instance, run))
-    plan = first_plan(instance, run)
-    floor = objective_bound(instance, run)
+    patterns = listed(c, MOST_PATTERNS)
+    if patterns is None or c.worst:
+        plan, sifted = first_plan(instance, run), None
+        floor = objective_bound(instance, run)
+    else:
+        plan, sifted = first_plan(instance, run, share=BRIEF), sift(c, patterns, run)
+        floor = sifted.bound
     if plan is None and left_over(instance, run):
         return Outcome(infeasible=True, reasons=explain(instance, run))
-    if run.stopping or (plan is not None and floor == checked_objective(instance, plan)):
+    if sifted is not None and not run.stopping and (few := sifted.cheapest(plan)):
+        watcher, _ = _solved(trial(run), ByPattern(c, few, plan, floor))
+        plan = watcher.plan or plan
+        run.report(objective=watcher.objective)
+    objective = None if plan is None else checked_objective(instance, plan)
+    if run.stopping or objective == floor:
         return Outcome(plan, bound=floor, stop=run.stop)
-    program = _program(instance, plan, floor)
+    if sifted is not None:
+        patterns = sifted.within(objective)
+        if note := too_late(patterns, run):
+            return Outcome(plan, bound=floor, stop=run.stop, note=note)
+    program = _program(instance, patterns, plan, floor)
     if program is None:
-        note = instead("CP-SAT", instance.compiled)
-        return Outcome(plan, bound=floor, note=note, stop=run.stop)
+        return Outcome(plan, bound=floor, note=instead("CP-SAT", c), stop=run.stop)
+    return _outcome(instance, run, plan, floor, *_solved(run, program))
+
+
+def _program(
+    instance: Instance, patterns: list[Pattern] | None, start: Plan | None, floor: int
+) -> ByMachine | ByPattern | None:
+    """Return the program that suits ``instance``; None if each is too large."""
+    c = instance.compiled
+    if patterns is not None:
+        return ByPattern(c, patterns, start, floor)
+    if c.factored or size(c) > LARGEST:  # factors depend on how many replicas a machine holds
+        return None
+    return ByMachine(instance, start, floor)
+
+
+def _solved(run: Run, program: ByMachine | ByPattern) -> tuple[Watcher, int]:
+    """Let CP-SAT solve a program; return what it found and its status."""
     watcher, solver = Watcher(program), _solver(run)
     solver.best_bound_callback = watcher.on_bound
     status = cp_model.UNKNOWN
@@ -89,18 +122,7 @@ def solve(instance: Instance, run: Run) -> Outcome:
         run.report(objective=watcher.objective, bound=watcher.bound)
 
     watched(run, work, news, solver.stop_search)
-    return _outcome(instance, run, plan, floor, watcher, status)
-
-
-def _program(instance: Instance, start: Plan | None, floor: int) -> ByMachine | ByPattern | None:
-    """Return the program that suits ``instance``; None if each is too large."""
-    c = instance.compiled
-    patterns = all_patterns(c, MOST_PATTERNS)
-    if patterns is not None:
-        return ByPattern(c, patterns, start, floor)
-    if c.factored or size(c) > LARGEST:  # factors depend on how many replicas a machine holds
-        return None
-    return ByMachine(instance, start, floor)
+    return watcher, status
 
 
 def _solver(run: Run) -> cp_model.CpSolver:

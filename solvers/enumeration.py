@@ -8,6 +8,7 @@ is no exception if, to grow, a pattern need only keep its SLOs at the least fact
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,9 +103,8 @@ def all_patterns(c: Compiled, at_most: int) -> list[Pattern] | None:
             return None
         for patterns in found:
             costs = _suffered(c, p, patterns.members).max(axis=1) if c.worst else patterns.cost
-            for members, cost in zip(patterns.members, costs.tolist(), strict=True):
-                models, counts = np.unique(members, return_counts=True)
-                listed.append(Pattern(p, dict(zip(models.tolist(), counts.tolist(), strict=True)), cost))
+            for members, cost in zip(patterns.members.tolist(), costs.tolist(), strict=True):
+                listed.append(Pattern(p, dict(Counter(members)), cost))
     everyone = set(range(c.replicas.size))
     return listed if {t for pattern in listed for t in pattern.counts} == everyone else None
 

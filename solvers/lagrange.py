@@ -141,8 +141,32 @@ class Relaxation:
 
 def lagrangian_bound(program: Program, multipliers: Floats) -> int:
     """Return the least integer that ``multipliers`` prove not to be above the minimum of ``program``."""
+    return lagrangian(program, multipliers)[0]
+
+
+def lagrangian(program: Program, multipliers: Floats) -> tuple[int, Ints]:
+    """Return the bound that ``multipliers`` prove, rounded up, and for each column what it adds.
+
+    No solution whose value of column j is at least 1 costs less than the bound plus ``adds[j]``, which is the
+    column's reduced cost where that is positive, less one for rounding, and 0 elsewhere; shape (columns,).
+    """
     lower, upper = np.concatenate(program.lower), np.concatenate(program.upper)
-    cost, top = np.concatenate(program.cost), np.concatenate(program.top)
+    top = np.concatenate(program.top)
+    exact, reduced, shift = _reduced(program, multipliers)
+    side = np.where(exact > 0, lower, np.where(exact < 0, upper, 0))
+    negative = reduced < 0
+    total = int((exact.astype(object) * side.astype(object)).sum())
+    total += int((reduced[negative].astype(object) * top[negative].astype(object)).sum())
+    return -(-total >> shift), np.maximum((reduced >> shift) - 1, 0)
+
+
+def _reduced(program: Program, multipliers: Floats) -> tuple[Ints, Ints, int]:
+    """Return multipliers and reduced costs times 2^shift, as exact integers, and the shift.
+
+    Where that could overflow, the multipliers are zeros.
+    """
+    lower, upper = np.concatenate(program.lower), np.concatenate(program.upper)
+    cost = np.concatenate(program.cost)
     row, column, value = (np.concatenate(part) for part in zip(*program.entries, strict=True))
     y = np.where(np.isfinite(multipliers), multipliers, 0.0)
     y[(y > 0) & (lower <= -FREE)] = 0.0
@@ -151,7 +175,7 @@ def lagrangian_bound(program: Program, multipliers: Floats) -> int:
     np.add.at(size, column, np.abs(value * y[row]) + np.abs(value))
     shift = min(30, int(np.floor(np.log2(_ROOM / max(size.max(initial=1.0), 1.0)))))
     if shift < 0:
-        return 0
+        y, shift = np.zeros_like(y), 0
     exact = np.rint(y * 2.0**shift).astype(np.int64)
     reduced = cost << shift
     order = np.argsort(column, kind="stable")
@@ -159,8 +183,4 @@ def lagrangian_bound(program: Program, multipliers: Floats) -> int:
     firsts = np.flatnonzero(np.diff(column[order], prepend=-1))
     if products.size:
         reduced[column[order][firsts]] -= np.add.reduceat(products, firsts)
-    side = np.where(exact > 0, lower, np.where(exact < 0, upper, 0))
-    negative = reduced < 0
-    total = int((exact.astype(object) * side.astype(object)).sum())
-    total += int((reduced[negative].astype(object) * top[negative].astype(object)).sum())
-    return -(-total >> shift)
+    return exact, reduced, shift

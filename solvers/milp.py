@@ -1,7 +1,8 @@
 """Mixed-integer program in Pyomo, solved by HiGHS: over patterns if they are few, else over machines.
 
-The formulations stand in :mod:`solvers.milp_by_pattern` and :mod:`solvers.milp_by_machine`; the latter's rows
-include pair flow (:mod:`solvers.pairflow`), whose bound holds for both from the first second.
+The formulations stand in :mod:`solvers.milp_by_pattern` and :mod:`solvers.milp_by_machine`. Patterns are
+sifted first (:mod:`solvers.sifting`); the rows over machines include pair flow (:mod:`solvers.pairflow`).
+So in both there is a useful bound from the first second.
 
 HiGHS works in floating point. Its solutions are rounded to integers and judged by the checker. Its bound
 is claimed less one part in a million; its proof of optimality only where the objective that it states
@@ -45,6 +46,7 @@ from solvers.milp_by_pattern import by_pattern
 from solvers.pairflow import Flow
 from solvers.relax import explain
 from solvers.run import Outcome, Run
+from solvers.sifting import BRIEF, Sifted, listed, sift, too_late, trial
 
 Floats = NDArray[np.float64]
 
@@ -112,26 +114,56 @@ def write_model(instance: Instance, path: Path) -> None:
 
 def solve(instance: Instance, run: Run) -> Outcome:
     """Plan with HiGHS; optimal if it ends by itself."""
-    if impossible(instance.compiled):
+    c = instance.compiled
+    if impossible(c):
         return Outcome(infeasible=True, reasons=explain(instance, run))
-    plan = first_plan(instance, run)
-    floor = objective_bound(instance, run)
+    patterns = None if c.worst else listed(c, MOST_PATTERNS)
+    if patterns is None:
+        plan, sifted = first_plan(instance, run), None
+        floor = objective_bound(instance, run)
+    else:
+        plan, sifted = first_plan(instance, run, share=BRIEF), sift(c, patterns, run)
+        floor = sifted.bound
     if plan is None and left_over(instance, run):
         return Outcome(infeasible=True, reasons=explain(instance, run))
-    if run.stopping or (plan is not None and floor == checked_objective(instance, plan)):
+    if sifted is not None:
+        plan = _tried(instance, run, sifted, plan)
+    objective = None if plan is None else checked_objective(instance, plan)
+    if run.stopping or objective == floor:
         return Outcome(plan, bound=floor, stop=run.stop)
-    f = formulate(instance, run)
+    if sifted is None:
+        f, note = formulate(instance, run), instead("HiGHS", c)
+    else:
+        left = sifted.within(objective)
+        note = too_late(left, run)
+        f = None if note else by_pattern(c, left)
     if f is None:
-        note = "" if run.stopping else instead("HiGHS", instance.compiled)
-        return Outcome(plan, bound=floor, stop=run.stop, note=note)
-    if floor:
+        return Outcome(plan, bound=floor, stop=run.stop, note="" if run.stopping else note)
+    if sifted is None and floor:
         f.model.floor = pyo.Constraint(expr=f.model.objective.expr >= floor // f.unit)
+    return _solved(instance, run, f, plan, floor).outcome(plan)
+
+
+def _tried(instance: Instance, run: Run, sifted: Sifted, plan: Plan | None) -> Plan | None:
+    """Return the best plan of the patterns that good plans are likely to carry, or else ``plan``."""
+    few = sifted.cheapest(plan)
+    if run.stopping or not few:
+        return plan
+    inner = trial(run)
+    tracker = _solved(instance, inner, by_pattern(instance.compiled, few), plan, sifted.bound)
+    tracker.finish()
+    run.report(objective=tracker.objective)
+    return tracker.plan or plan
+
+
+def _solved(instance: Instance, run: Run, f: Formulation, plan: Plan | None, floor: int) -> _Tracker:
+    """Let HiGHS solve a formulation, beginning from a plan if there is one."""
     engine = Engine(run.seed, run.remaining)
     tracker = _Tracker(instance, f, _hand_over(f, engine), engine, run, floor)
     if plan is not None:
         tracker.begin(plan)
     watched(run, engine.run, tracker.report, tracker.stop)
-    return tracker.outcome(plan)
+    return tracker
 
 
 def _hand_over(f: Formulation, engine: Engine) -> dict[int, int]:
@@ -189,12 +221,17 @@ class _Tracker:
         """Ask HiGHS to end."""
         self.engine.stopping = True
 
-    def outcome(self, start: Plan | None) -> Outcome:
-        """Return what has been found; optimal where HiGHS's objective is the plan's exact one."""
+    def finish(self) -> Any:
+        """Take and report what HiGHS ended with; return why it ended."""
         status = self.engine.status
         if status == highspy.HighsModelStatus.kOptimal:
             self.engine.values = self.engine.final()
         self.report()
+        return status
+
+    def outcome(self, start: Plan | None) -> Outcome:
+        """Return what has been found; optimal where HiGHS's objective is the plan's exact one."""
+        status = self.finish()
         if status == highspy.HighsModelStatus.kInfeasible and start is None:
             return Outcome(infeasible=True, reasons=explain(self.instance, self.run))
         bound = self.bound()
