@@ -52,7 +52,8 @@ def report(scores: Sequence[Score]) -> None:
             spread = np.std([s.slowdown_error for s in methods[NETWORK]])
             print(
                 f"  network against {other}: error of the slowdown {100 * error[NETWORK]:.2f} % "
-                f"(± {100 * spread:.2f} over seeds) against {100 * error[other]:.2f} %, {change:+.0f} % lower"
+                f"(± {100 * spread:.2f} over seeds) against {100 * error[other]:.2f} %, "
+                f"{abs(change):.0f} % {'lower' if change >= 0 else 'higher'}"
             )
 
 

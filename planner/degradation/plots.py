@@ -48,7 +48,8 @@ def error_by_model(pairs: Pairs, held: Mapping[str, Held], title: str) -> Figure
         means = [float(np.mean(error[pairs.v[one.rows] == v])) for v in models]
         axes.bar(np.arange(len(models)) + (i - (len(held) - 1) / 2) * width, means, width, label=method)
     _name(axes, "x", [pairs.models[v] for v in models])
-    axes.set(ylabel="mean absolute error of the degradation, %-points", xlabel="victim")
+    axes.set(ylabel="mean absolute error, %-points", xlabel="victim")
+    axes.margins(x=0.01)
     axes.legend(frameon=False)
     return figure
 

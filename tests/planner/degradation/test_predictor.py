@@ -131,6 +131,12 @@ def test_what_cannot_be_predicted_is_refused() -> None:
         one.predict(["a"], ["m00"], ["m01"]).interval(0.99)
 
 
+def test_nothing_is_predicted_for_no_pairs() -> None:
+    prediction = fit(pairs_of(contended()[:1, :6, :6]), NOTHING, config=QUICK).predict([], [], [])
+    assert prediction.degradation.shape == (0,)
+    assert prediction.interval()[1].shape == (0,)
+
+
 def test_too_few_pairs_are_refused() -> None:
     pairs = pairs_of(contended()[:1, :6, :6])
     with pytest.raises(InputError, match="must have at least 12 measured pairs to learn from, found 11"):
