@@ -189,21 +189,10 @@ def fit(
     encoder = make_encoder(features, pairs.machine_types, pairs.models)
     encoded, _ = encoder.encode(features, pairs.machine_types, pairs.models)
     left = leave_out(pairs, config.members, np.random.default_rng(seed))
-    centre, scale = units(pairs, left.types)  # (A, K) for A members
-    target = (pairs.log_slowdown - centre[:, pairs.k]) / scale[:, pairs.k]
-    k, v, u = (torch.from_numpy(x) for x in (pairs.k, pairs.v, pairs.u))
-    numbers = (torch.from_numpy(x.astype(np.float32)) for x in (target, ~left.rows))
-    task = Task(k, v, u, next(numbers), torch.from_numpy(pairs.censored), next(numbers))
-    grid = Grid(torch.arange(encoded.shape[0]), torch.arange(encoded.shape[1]), torch.from_numpy(encoded))
-    kept = Kept(*(torch.from_numpy(~x).float() for x in (left.models, left.types)))
-    weights = train(task, grid, kept, config, seed, on_progress)
-    with torch.no_grad(), one_thread():
-        f = forward(weights, config, grid, kept, (k, v, u)).double().numpy()
-    measured = np.where(pairs.log_slowdown > 0, target, -centre[:, pairs.k] / scale[:, pairs.k])
-    predicted = np.maximum(f, -centre[:, pairs.k] / scale[:, pairs.k])  # a degradation is never negative
-    own = units(pairs, np.zeros((1, len(pairs.machine_types)), dtype=np.bool_))
+    weights, calibration = _trained(pairs, encoded, left, config, seed, on_progress)
     seen = np.zeros(encoded.shape[:2], dtype=np.bool_)
     seen[pairs.k, pairs.v] = seen[pairs.k, pairs.u] = True
+    centre, scale = units(pairs, np.zeros((1, len(pairs.machine_types)), dtype=np.bool_))
     return Predictor(
         config,
         seed,
@@ -212,11 +201,34 @@ def fit(
         encoder,
         encoded,
         seen,
-        own[0][0],
-        own[1][0],
-        {name: weight[: config.members].clone() for name, weight in weights.items()},
-        calibrate(measured - predicted, f, left, pairs.k, config.members),
+        centre[0],
+        scale[0],
+        weights,
+        calibration,
     )
+
+
+def _trained(
+    pairs: Pairs,
+    encoded: NDArray[np.float32],
+    left: LeftOut,
+    config: Config,
+    seed: int,
+    on_progress: Progress | None,
+) -> tuple[Weights, Calibration]:
+    """Return the weights of the members that predict, and what all A members got wrong."""
+    centre, scale = (values[:, pairs.k] for values in units(pairs, left.types))  # (A, N)
+    target, zero = (pairs.log_slowdown - centre) / scale, -centre / scale
+    k, v, u, censored = (torch.from_numpy(x) for x in (pairs.k, pairs.v, pairs.u, pairs.censored))
+    told, weight = (torch.from_numpy(x.astype(np.float32)) for x in (target, ~left.rows))
+    grid = Grid(torch.arange(encoded.shape[0]), torch.arange(encoded.shape[1]), torch.from_numpy(encoded))
+    kept = Kept(*(torch.from_numpy(~x).float() for x in (left.models, left.types)))
+    weights = train(Task(k, v, u, told, censored, weight), grid, kept, config, seed, on_progress)
+    with torch.no_grad(), one_thread():
+        f = forward(weights, config, grid, kept, (k, v, u)).double().numpy()
+    errors = np.maximum(target, zero) - np.maximum(f, zero)  # a degradation below 0 counts as 0
+    own = {name: array[: config.members].clone() for name, array in weights.items()}
+    return own, calibrate(errors, f, left, pairs.k, config.members)
 
 
 def only_present(pairs: Pairs) -> Pairs:
