@@ -139,13 +139,8 @@ def sampled(plans: Sequence[Mapping[Key, int]], most: int | None, seed: int) -> 
 
 def validate(instance: Instance, plans: Mapping[str, Plan], rows: Sequence[Measurement]) -> Validation:
     """Compare ``plans`` with the runs in ``rows``; patterns that were not measured are left out."""
-    by_run: dict[Key, dict[int, dict[str, Measurement]]] = defaultdict(lambda: defaultdict(dict))
-    excluded = 0
-    for row in rows:
-        by_run[row.machine_type, row.colocated][row.run][row.victim] = row
-        excluded += not counts(row)
-    runs = {key: _Runs.of(key, list(found.values())) for key, found in by_run.items()}
-    measured = {key: run for key, run in runs.items() if run is not None}
+    excluded = sum(not counts(row) for row in rows)
+    measured = runs_of(rows)
     machines = {name: patterns_of(instance, plan) for name, plan in plans.items()}
     predicted = {key: value for plan in plans.values() for key, value in _predicted(instance, plan).items()}
     draws = {key: run.draws(i) for i, (key, run) in enumerate(measured.items())}
@@ -157,12 +152,21 @@ def validate(instance: Instance, plans: Mapping[str, Plan], rows: Sequence[Measu
     return Validation(tuple(reports), _control(machines[first], measured), tuple(victims), excluded)
 
 
+def runs_of(rows: Sequence[Measurement]) -> dict[Key, Runs]:
+    """Return the runs of each pattern in ``rows`` in which every victim counts."""
+    by_run: dict[Key, dict[int, dict[str, Measurement]]] = defaultdict(lambda: defaultdict(dict))
+    for row in rows:
+        by_run[row.machine_type, row.colocated][row.run][row.victim] = row
+    found = {key: Runs.of(key, list(runs.values())) for key, runs in by_run.items()}
+    return {key: runs for key, runs in found.items() if runs is not None}
+
+
 @dataclass(frozen=True)
-class _Runs:
+class Runs:
     """The runs of one pattern in which every victim counts.
 
-    ``degradation`` and ``latency`` have shape (R, V) for V distinct models; ``number`` (V,) says how many
-    replicas of each there are.
+    ``degradation`` and the latencies in ms, ``latency`` co-located and ``alone`` solo, have shape (R, V) for
+    V distinct models; ``number`` (V,) says how many replicas of each there are.
     """
 
     key: Key
@@ -170,9 +174,10 @@ class _Runs:
     number: Floats
     degradation: Floats
     latency: Floats
+    alone: Floats
 
     @classmethod
-    def of(cls, key: Key, runs: Sequence[Mapping[str, Measurement]]) -> _Runs | None:
+    def of(cls, key: Key, runs: Sequence[Mapping[str, Measurement]]) -> Runs | None:
         """Return the runs that count; None if there is none."""
         members = Counter(key[1])
         whole = [run for run in runs if set(run) == set(members) and all(counts(r) for r in run.values())]
@@ -180,14 +185,23 @@ class _Runs:
             return None
         models = tuple(members)
         degradation = np.array([[run[m].degradation for m in models] for run in whole], dtype=np.float64)
-        latency = np.array([[run[m].values["mean_ms"] for m in models] for run in whole], dtype=np.float64)
-        return cls(key, models, np.array([*members.values()], dtype=np.float64), degradation, latency)
+        latency, alone = (
+            np.array([[run[m].values[column] for m in models] for run in whole], dtype=np.float64)
+            for column in ("mean_ms", "solo_mean_ms")
+        )
+        return cls(key, models, np.array([*members.values()], dtype=np.float64), degradation, latency, alone)
 
     @property
     def sums(self) -> Floats:
         """Degradation summed over the machine's replicas, for each run, shape (R,)."""
         sums: Floats = self.degradation @ self.number
         return sums
+
+    @property
+    def added_ms(self) -> Floats:
+        """Latency added by co-location, summed over the machine's replicas, for each run, shape (R,)."""
+        added: Floats = (self.latency - self.alone) @ self.number
+        return added
 
     def draws(self, seed: int) -> Floats:
         """Return bootstrap means of :attr:`sums`, shape (resamples,)."""
@@ -224,7 +238,7 @@ def _report(
     plan: Plan,
     machines: Mapping[str, Mapping[Key, int]],
     first: str,
-    measured: Mapping[Key, _Runs],
+    measured: Mapping[Key, Runs],
     predicted: Mapping[Key, Mapping[str, float]],
     draws: Mapping[Key, Floats],
 ) -> PlanReport:
@@ -251,7 +265,7 @@ def _report(
 def _models(
     instance: Instance,
     machines: Mapping[Key, int],
-    measured: Mapping[Key, _Runs],
+    measured: Mapping[Key, Runs],
     predicted: Mapping[Key, Mapping[str, float]],
 ) -> list[ModelReport]:
     reports = []
@@ -289,7 +303,7 @@ def _replicas(machines: Mapping[Key, int]) -> Counter[str]:
     return found
 
 
-def _total(machines: Mapping[Key, int], measured: Mapping[Key, _Runs]) -> float:
+def _total(machines: Mapping[Key, int], measured: Mapping[Key, Runs]) -> float:
     return float(sum(n * measured[key].sums.mean() for key, n in machines.items()))
 
 
@@ -305,7 +319,7 @@ def _interval(value: float, draws: Floats) -> Interval:
     return Interval(float(value), float(low), float(high))
 
 
-def _control(machines: Mapping[Key, int], measured: Mapping[Key, _Runs]) -> Interval | None:
+def _control(machines: Mapping[Key, int], measured: Mapping[Key, Runs]) -> Interval | None:
     """Return the ratio of the even runs of each pattern to the odd ones."""
     mine = [(i, n, measured[key].sums) for i, (key, n) in enumerate(machines.items()) if key in measured]
     if not mine or any(sums.size < 2 for _, _, sums in mine):
