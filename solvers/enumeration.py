@@ -39,7 +39,8 @@ class Patterns:
 def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> tuple[list[Patterns], bool]:
     """Return the feasible patterns of pool p by rising load, and whether these are all.
 
-    Loads are left out from the first one on at which there are more than ``at_most`` in all.
+    Loads are left out from the first one on at which there are more than ``at_most`` in all, or four times as
+    many to choose from.
 
     Parameters
     ----------
@@ -53,10 +54,11 @@ def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> t
     if pinned.size:
         members = members[_feasible(c, p, members, limit, growing=True)]
         found += _listed(c, p, members, limit)
+    most_made = 4 * at_most
     while members.shape[0]:
         last = members[:, -1] if members.shape[1] > pinned.size else np.full(members.shape[0], -1)
         following = usable.size - np.searchsorted(usable, last)
-        if following.sum() > 4 * at_most:
+        if following.sum() > most_made:
             return found, False
         parent = np.repeat(np.arange(members.shape[0]), following)
         ends = np.cumsum(following)

@@ -168,12 +168,13 @@ def _reduced(program: Program, multipliers: Floats) -> tuple[Ints, Ints, int]:
     lower, upper = np.concatenate(program.lower), np.concatenate(program.upper)
     cost = np.concatenate(program.cost)
     row, column, value = (np.concatenate(part) for part in zip(*program.entries, strict=True))
-    y = np.where(np.isfinite(multipliers), multipliers, 0.0)
+    y = np.where(np.abs(multipliers) < _ROOM, multipliers, 0.0)  # neither infinite nor NaN
     y[(y > 0) & (lower <= -FREE)] = 0.0
     y[(y < 0) & (upper >= FREE)] = 0.0
     size = np.abs(cost).astype(float)
     np.add.at(size, column, np.abs(value * y[row]) + np.abs(value))
-    shift = min(30, int(np.floor(np.log2(_ROOM / max(size.max(initial=1.0), 1.0)))))
+    largest = max(float(size.max(initial=1.0)), float(np.abs(y).max(initial=1.0)))
+    shift = min(30, int(np.floor(np.log2(_ROOM / largest))))
     if shift < 0:
         y, shift = np.zeros_like(y), 0
     exact = np.rint(y * 2.0**shift).astype(np.int64)

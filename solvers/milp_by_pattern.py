@@ -97,6 +97,8 @@ def by_pattern(c: Compiled, patterns: list[Pattern]) -> ByPattern:
     """Return the formulation over ``patterns``, which must be all that are feasible."""
     f = ByPattern(c, pyo.ConcreteModel(), unit_of(c), patterns)
     f.model.carry = pyo.Var(range(len(patterns)), domain=pyo.NonNegativeIntegers)
+    for pattern, carry in f.terms():
+        carry.setub(most_machines(c, pattern))
     values = levels(patterns)[0] if c.worst else []
     f.model.level = pyo.Var(range(len(values)), domain=pyo.Binary)
     costs = [(pattern.cost // f.unit, carry) for pattern, carry in f.terms()]
