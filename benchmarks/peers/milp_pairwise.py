@@ -64,7 +64,8 @@ class Program:
         for m, k in enumerate(self.kinds.tolist()):
             self.add_machine(m, k, np.flatnonzero(self.x[:, m] >= 0))
         for t, least in enumerate(self.c.min_machines.tolist()):
-            self.row(np.array(self.spread[t], dtype=np.int64), np.array(1), least, _INF)
+            if least > 1:
+                self.row(np.array(self.spread[t], dtype=np.int64), np.array(1), least, _INF)
         for columns in self.x:
             self.row(columns[columns >= 0], np.array(1), 1, 1)
 
