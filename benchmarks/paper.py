@@ -3,7 +3,7 @@
 The protocol, written before the measurements, is ``reports/paper/PROTOCOL.md``. Two commands::
 
     planner profile reports/paper/fresh.yaml -o reports/paper/fresh.csv     # resumable
-    python -m benchmarks.paper models/cpu2/measurements.csv reports/paper/fresh.csv -o reports/paper
+    python -m benchmarks.paper models/zoo/measurements.csv reports/paper/fresh.csv -o reports/paper
 
 The first measures every pair afresh; the second plans each workload from the earlier profile alone and
 looks the plans up in the fresh runs.
