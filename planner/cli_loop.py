@@ -110,8 +110,10 @@ def validate_command(
     """
     from planner.degradation.rows import read_rows
     from planner.degradation.validation import patterns_of, sampled, validate
+    from planner.errors import InputError
     from planner.files import load_instance, load_plan
     from planner.measure.execute import check_covers
+    from planner.measure.host import check_spec, this_host
     from planner.measure.spec import load_spec
     from planner.plan_files import render
     from planner.report import text
@@ -122,6 +124,10 @@ def validate_command(
     spec = load_spec(on)
     wanted = sampled([patterns_of(asked, plan) for plan in named.values()], sample, seed)
     check_covers(spec, wanted, str(on))
+    try:
+        check_spec(spec, this_host())
+    except InputError as error:
+        raise (error if error.file else error.in_file(str(on))) from None
     with _folder(output) as folder:
         runs = folder / "runs.csv"
         rows = read_rows(runs) if _measure(spec, wanted, runs, rounds, budget) else []
