@@ -328,8 +328,8 @@ def _add_variables(f: ByMachine) -> None:
     model.misses = pyo.Var(soft, domain=pyo.NonNegativeReals)
     model.together = pyo.Var([] if c.worst else levels, domain=pyo.NonNegativeReals)
     model.worst = pyo.Var(domain=pyo.NonNegativeReals)
-    columns = 0 if f.flow is None else f.flow.program.columns
-    model.flow = pyo.Var(range(columns), domain=pyo.NonNegativeReals)
+    top = [] if f.flow is None else np.concatenate(f.flow.program.top).tolist()
+    model.flow = pyo.Var(range(len(top)), bounds=lambda _, j: (0, top[j]))
 
 
 def _objective(f: ByMachine) -> Terms:
