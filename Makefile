@@ -20,6 +20,8 @@ lint: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.exact
+	$(BIN)/python -m benchmarks.linearizations
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -81,7 +81,6 @@ def plan_command(
     under all of its rules. Ctrl-C ends the solve with the best plan so far and its bound.
 
     \b
-    planner plan fleet.yaml
     planner plan fleet.yaml --solver milp --time-limit 300 -o plan.json
     planner plan fleet.yaml --start plan.json --json > better.json
     """
@@ -162,8 +161,6 @@ def check(instance: InstancePath, plan: PlanPath, as_json: AsJson = False) -> No
 def show(plan: PlanPath, everything: Everything = False) -> None:
     """Show who lives where, who suffers, who hurts them.
 
-    \b
-    planner show plan.json
     planner show plan.json --all | less
     """
     from planner.plan_files import read_plan
@@ -340,8 +337,8 @@ def schema() -> None:
     print(json.dumps(instance_schema(), indent=2))
 
 
-for more in (cli_measure.app, cli_learn.app, cli_loop.app):
-    app.add_typer(more)
+for more in (cli_measure, cli_learn, cli_loop):
+    app.add_typer(more.app)
 
 
 def main() -> None:

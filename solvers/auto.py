@@ -1,7 +1,7 @@
 """Picks a solver by the instance's size, says which and why, and runs it.
 
-* At most 20,000 feasible patterns, however many replicas: ``cpsat``, whose formulation over patterns does not
-  grow with their number.
+* At most 100,000 feasible patterns, however many replicas: ``cpsat``, whose formulation over patterns does
+  not grow with their number.
 * No more than 60 replicas: ``cpsat`` too, over machines.
 * Up to 20 million replicas: ``local_search``, which improves a greedy plan until the time is up.
 * More: ``greedy``, the only one that never looks at a single replica.
@@ -14,8 +14,8 @@ from importlib import import_module
 
 from planner.instance import Instance
 from solvers.compact import MOST_PATTERNS
-from solvers.enumeration import all_patterns
 from solvers.run import Outcome, Run
+from solvers.sifting import listed
 
 _PROVABLE = 60
 _MOVABLE = 20_000_000
@@ -24,7 +24,7 @@ _MOVABLE = 20_000_000
 def solve(instance: Instance, run: Run) -> Outcome:
     """Solve with the solver that suits the size of the instance."""
     n = instance.replicas
-    patterns = all_patterns(instance.compiled, MOST_PATTERNS)
+    patterns = listed(instance.compiled, MOST_PATTERNS)
     if patterns is not None:
         choice, why = "cpsat", f"{len(patterns):,} patterns are few enough to plan with all of them"
     elif n <= _PROVABLE:

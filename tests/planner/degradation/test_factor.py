@@ -18,7 +18,8 @@ _HEAD = (
 
 def _row(victim: str, neighbours: str, run: int, degradation: float, kind: str = "cpu") -> str:
     mean = 10 * (1 + degradation)
-    return f"{kind},{victim},{neighbours},{run},0,closed,,100,{mean:.6f},,,,,100,10,,,,,{degradation:.6f},,,true,,[],h"
+    first = f"{kind},{victim},{neighbours},{run},0,closed,,100,{mean:.6f},,,,,100,10,,,,,"
+    return f"{first}{degradation:.6f},,,true,,[],h"
 
 
 def _table(tmp_path: Path, rows: list[str]) -> Table:
