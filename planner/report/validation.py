@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from planner.degradation.validation import Interval, ModelReport, PlanReport, Validation
 
 
+_LEAST_RANKED = 8  # victims; fewer say nothing of ranks
+
+
 def show(found: Validation) -> Iterator[Table | str]:
     """Yield plans side by side, then every model of each against its prediction and its SLO."""
     if not found.victims:
@@ -73,7 +76,7 @@ def errors(found: Validation) -> str:
     measured = np.array([v.measured for v in found.victims])
     off = predicted - measured
     parts = [f"mean absolute error {np.abs(off).mean():.3f}", f"mean error {off.mean():+.3f}"]
-    if len(off) > 2 and np.ptp(predicted) > 0 and np.ptp(measured) > 0:
+    if len(off) >= _LEAST_RANKED and np.ptp(predicted) > 0 and np.ptp(measured) > 0:
         parts.append(f"rank correlation {spearmanr(predicted, measured).statistic:.2f}")
     return f"{', '.join(parts)}, {len(off)} victims"
 
