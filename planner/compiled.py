@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,16 @@ class Compiled:
     min_machines: Ints
     apart: Bools
     worst: bool
+
+    def freeze(self) -> None:
+        """Make every array read-only."""
+        for array in vars(self).values():
+            if isinstance(array, np.ndarray):
+                array.setflags(write=False)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.freeze()  # pickling forgets it; to compiled functions such an array is of another type
 
     @property
     def factored(self) -> bool:
@@ -190,9 +200,7 @@ def compile_instance(instance: Instance) -> Compiled:
         worst=worst,
     )
     _refuse_overflow(compiled)
-    for array in vars(compiled).values():
-        if isinstance(array, np.ndarray):
-            array.setflags(write=False)
+    compiled.freeze()
     return compiled
 
 

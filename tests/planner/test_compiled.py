@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -164,6 +165,11 @@ def test_soft_slos_are_priced(pair: Instance) -> None:
     c = with_model(pair, "b", slo_ms=10.0, miss_price=0.1).compiled
     assert c.soft.tolist() == [False, True]
     assert c.miss_price.tolist() == [0, 100_000]
+
+
+def test_arrays_are_read_only_after_pickling_too(pair: Instance) -> None:
+    again = pickle.loads(pickle.dumps(pair)).compiled
+    assert not [n for n, v in vars(again).items() if isinstance(v, np.ndarray) and v.flags.writeable]
 
 
 def test_arrays_are_read_only(pair: Instance) -> None:
