@@ -2,9 +2,9 @@
 
 Features come from ``NAME.features.csv`` beside a table ``NAME.csv`` (or ``.parquet``): one row for each
 machine type and model. The table's own solo latency becomes ``solo_mean_ms`` where that file has none.
-From a name nothing is read but one convention: ``FAMILY batch=N`` (as in ``ResNet-50 batch=64``) gives
-the family, where at least two models share it, and the log of the batch size; variants of one network
-share structure. ``batch=0`` says that the batch size is unknown.
+From a name nothing is read but one convention: ``FAMILY batch=N`` or ``FAMILY@N`` (``ResNet-50 batch=64``,
+the zoo's ``resnet50@8``) gives the family, where at least two models share it, and the log of the batch
+size; variants of one network share structure. ``batch=0`` says that the batch size is unknown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LINEAR = ("sensitivity_", "pressure_")  # ratios near zero that may be negative
 _KEYS = ("machine_type", "model")
 _MOST_FEATURES = 200
 _FURTHEST = 4.0  # standard deviations: what lies beyond is extrapolation
-_BATCH = re.compile(r"(?P<family>.+) batch=(?P<batch>\d{1,9})", re.ASCII)
+_BATCH = re.compile(r"(?P<family>.+)(?: batch=|@)(?P<batch>\d{1,9})", re.ASCII)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +166,7 @@ def _solo_ms(row: Measurement) -> float | None:
 
 
 def split_name(name: str) -> tuple[str, float | None]:
-    """Return family and log2 of the batch size of ``FAMILY batch=N``; the name itself and None otherwise."""
+    """Return the family and log2 of the batch size that a name gives; the name itself and None otherwise."""
     match = _BATCH.fullmatch(name)
     if match is None:
         return name, None

@@ -59,7 +59,7 @@ def both_ways(degradation: Floats) -> Ints:
 
 def matching(costs: Ints) -> list[tuple[int, int]]:
     """Return the cheapest of the largest matchings; ``costs`` is (T, T), negative where not allowed."""
-    import networkx as nx  # type: ignore[import-untyped]
+    import networkx as nx
 
     graph = nx.Graph()
     for i, j in zip(*np.nonzero(np.triu(costs >= 0, 1)), strict=True):

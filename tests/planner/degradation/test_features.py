@@ -75,6 +75,7 @@ def test_solo_latency_comes_from_the_table_where_the_features_lack_it(tmp_path: 
 
 def test_only_one_convention_is_read_from_names() -> None:
     assert split_name("ResNet-50 batch=64") == ("ResNet-50", 6.0)
+    assert split_name("resnet50@8") == ("resnet50", 3.0)
     assert split_name("A3C batch=0") == ("A3C", None)
     assert split_name("bert_b8") == ("bert_b8", None)
     assert split_name("x batch=1e3") == ("x batch=1e3", None)
