@@ -16,7 +16,7 @@ import itertools
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,10 @@ from solvers import solve
 
 Floats = NDArray[np.float64]
 
-OWN, SHARED = "2-cores-own", "1-core-shared"
-MACHINES = {"own + own": (OWN, OWN), "own + shared": (OWN, SHARED), "shared + shared": (SHARED, SHARED)}
+TYPES = ("2-cores-own", "1-core-shared")
 WORKLOADS, REPLICAS, ORDERS = 100, 4, 10
-METHODS = ("random", "least_loaded", "least_loaded, best of 10", "greedy", "auto", "oracle")
+HALF = "auto, half unmeasured"
+METHODS = ("random", "least_loaded", "least_loaded, best of 10", "greedy", HALF, "auto", "oracle")
 RESAMPLES = 4_000
 BASELINE = "least_loaded"
 
@@ -78,10 +78,33 @@ class Fresh:
 Plans = dict[str, list[list[Key]]]  #: method -> plans whose mean counts (one, or one for each order)
 
 
+@dataclass(frozen=True)
+class Known:
+    """An earlier profile, and the predictor that was trained on it."""
+
+    table: Table
+    predictor: Predictor
+
+    @classmethod
+    def of(cls, table: Table) -> Known:
+        """Train on all of a table."""
+        return cls(table, fit(table.pairs, features_of(table)))
+
+
+def half_of(table: Table) -> Table:
+    """Return the table with a random half of its pairs and nothing else."""
+    together = [(row.machine_type, row.colocated) for row in table.rows]
+    pairs = sorted({key for key in together if len(key[1]) == 2})
+    chosen = np.random.default_rng(7).choice(len(pairs), len(pairs) // 2, replace=False)
+    kept = {pairs[i] for i in chosen}
+    return replace(table, rows=tuple(r for r, key in zip(table.rows, together, strict=True) if key in kept))
+
+
 def workload_plans(
-    machines: tuple[str, str], members: Sequence[str], instance: Instance, fresh: Fresh, seed: int
+    machines: tuple[str, str], members: Sequence[str], known: Known, half: Known, fresh: Fresh, seed: int
 ) -> Plans:
-    """Return the plans of every method for one workload, whose predicted instance is given."""
+    """Return the plans of every method for one workload."""
+    instance = predicted(machines, members, known)
     rng = np.random.default_rng([2026, seed])
     every = [_keys(machines, members, first) for first in itertools.combinations(range(REPLICAS), 2)]
     loaded = [_solved(instance, "least_loaded", seed) for seed in range(ORDERS)]
@@ -90,14 +113,13 @@ def workload_plans(
         "least_loaded": loaded,
         "least_loaded, best of 10": [min(loaded, key=fresh.mean)],
         "greedy": [_solved(instance, "greedy", 0)],
+        HALF: [_solved(predicted(machines, members, half), "auto", 0)],
         "auto": [_solved(instance, "auto", 0)],
         "oracle": [min(every, key=fresh.mean)],
     }
 
 
-def predicted(
-    machines: tuple[str, str], members: Sequence[str], known: Table, predictor: Predictor
-) -> Instance:
+def predicted(machines: tuple[str, str], members: Sequence[str], known: Known) -> Instance:
     """Return the instance of a workload with measured and predicted degradations of the earlier profile."""
     names = sorted(set(members))
     kinds = sorted(set(machines))
@@ -109,7 +131,7 @@ def predicted(
             "models": [{"name": n, "replicas": list(members).count(n)} for n in names],
         }
     )
-    return build(spec, predictor, known).instance
+    return build(spec, known.predictor, known.table).instance
 
 
 def _solved(instance: Instance, solver: str, seed: int) -> list[Key]:
@@ -185,23 +207,24 @@ def text(found: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def compared(known: Table, fresh: Fresh, models: Sequence[str]) -> dict[str, Any]:
-    """Return the summary of each pair of machines and of their sum."""
-    predictor = fit(known.pairs, features_of(known))
+def compared(known: Table, fresh: Table, types: Sequence[str]) -> dict[str, Any]:
+    """Return the summary of each two machines of these types, and of all workloads together."""
+    models, counted = fresh.models, Fresh.of(fresh)
+    whole, half = Known.of(known), Known.of(half_of(known))
     rng = np.random.default_rng(2026)
     parts, everything = {}, []
-    for name, machines in MACHINES.items():
+    for machines in itertools.combinations_with_replacement(types, 2):
+        name = " + ".join(machines)
         workloads = [[models[i] for i in rng.integers(len(models), size=REPLICAS)] for _ in range(WORKLOADS)]
-        _refuse_gaps(machines, workloads, fresh)
+        _refuse_gaps(machines, workloads, counted)
         plans = []
         for w, members in enumerate(workloads):
-            instance = predicted(machines, members, known, predictor)
-            plans.append(workload_plans(machines, members, instance, fresh, w))
+            plans.append(workload_plans(machines, members, whole, half, counted, w))
             print(f"\r{name}: {w + 1} of {WORKLOADS}", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
-        parts[name] = summary(plans, fresh)
+        parts[name] = summary(plans, counted)
         everything += plans
-    return {**parts, "sum": summary(everything, fresh)}
+    return {**parts, "all": summary(everything, counted)}
 
 
 def _refuse_gaps(machines: tuple[str, str], workloads: Sequence[Sequence[str]], fresh: Fresh) -> None:
@@ -216,8 +239,16 @@ def _refuse_gaps(machines: tuple[str, str], workloads: Sequence[Sequence[str]], 
         raise SystemExit(f"{len(missing)} pairs have no fresh run that counts, the first {missing[0]}")
 
 
+def write(known: Table, fresh: Table, types: Sequence[str], folder: Path) -> str:
+    """Write ``paper.md`` and ``paper.json``; return the former."""
+    found = {"host": fingerprint(), "machines": compared(known, fresh, types)}
+    report = text(found)
+    write_together({folder / "paper.md": report, folder / "paper.json": json.dumps(found, indent=1) + "\n"})
+    return report
+
+
 def main() -> None:
-    """Plan, look up, and write ``paper.md`` and ``paper.json``."""
+    """Plan, look up, write and print."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("known", type=Path, help="the earlier profile")
@@ -225,13 +256,7 @@ def main() -> None:
     parser.add_argument("-o", dest="output", type=Path, required=True, metavar="DIR")
     asked = parser.parse_args()
     make_folder(asked.output)
-    known, table = read_table(asked.known), read_table(asked.fresh)
-    found = {"host": fingerprint(), "machines": compared(known, Fresh.of(table), sorted(table.models))}
-    report = text(found)
-    write_together(
-        {asked.output / "paper.md": report, asked.output / "paper.json": json.dumps(found, indent=1) + "\n"}
-    )
-    print(report)
+    print(write(read_table(asked.known), read_table(asked.fresh), TYPES, asked.output))
 
 
 if __name__ == "__main__":
