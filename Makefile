@@ -5,9 +5,15 @@ READY := $(VENV)/.ready
 
 .PHONY: demo test soak lint bench clean
 
+# Trains on what was measured, builds the quick-start instance, plans it, and measures two plans on this host.
 demo: $(READY)
-	$(BIN)/planner plan instances/quickstart.yaml --time-limit 5
-	$(BIN)/planner compare instances/quickstart.yaml --time-limit 2
+	$(BIN)/planner train models/zoo/measurements.csv -o demo/predictor
+	$(BIN)/planner build instances/quickstart.spec.yaml --predictor demo/predictor \
+	    --measurements models/zoo/measurements.csv -o demo/quickstart.yaml
+	$(BIN)/planner plan demo/quickstart.yaml --time-limit 5 -o demo/plan.json
+	$(BIN)/planner compare demo/quickstart.yaml --time-limit 2 -o demo/compare
+	$(BIN)/planner validate demo/quickstart.yaml demo/compare/quickstart.least_loaded.json demo/plan.json \
+	    --on models/zoo/profile.yaml --rounds 2 --budget 20
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not soak"
@@ -24,7 +30,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.linearizations
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
