@@ -13,7 +13,7 @@ demo: $(READY)
 	$(BIN)/planner plan demo/quickstart.yaml --time-limit 5 -o demo/plan.json
 	$(BIN)/planner compare demo/quickstart.yaml --time-limit 2 -o demo/compare
 	$(BIN)/planner validate demo/quickstart.yaml demo/compare/quickstart.least_loaded.json demo/plan.json \
-	    --on models/zoo/profile.yaml --rounds 2 --budget 20
+	    --on models/zoo/quick.yaml --rounds 1 --budget 20
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 -m "not soak"
