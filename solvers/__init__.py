@@ -36,6 +36,11 @@ SOLVERS: dict[str, Entry] = {
     "cpsat": Entry(
         "solvers.cpsat", True, "constraint program with a complete hint, solved by OR-Tools CP-SAT"
     ),
+    "patterns": Entry(
+        "solvers.patterns",
+        True,
+        "column generation over patterns: a plan and a bound at any number of replicas",
+    ),
     "local_search": Entry(
         "solvers.local_search", False, "simulated annealing by relocating and swapping replicas"
     ),

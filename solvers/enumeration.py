@@ -52,7 +52,7 @@ def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> t
     usable = np.flatnonzero(c.most_per_machine()[p])
     members = pinned[None, :]
     if pinned.size:
-        members = members[_feasible(c, p, members, limit, growing=True)]
+        members = members[may_be_together(c, p, members, limit, growing=True)]
         found += _listed(c, p, members, limit)
     most_made = 4 * at_most
     while members.shape[0]:
@@ -64,7 +64,7 @@ def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> t
         ends = np.cumsum(following)
         added = usable[usable.size - (np.repeat(ends, following) - np.arange(parent.size))]
         members = np.hstack([members[parent], added[:, None]])
-        members = members[_feasible(c, p, members, limit, growing=True)]
+        members = members[may_be_together(c, p, members, limit, growing=True)]
         at_most -= members.shape[0]
         if at_most < 0:
             return found, False
@@ -75,7 +75,7 @@ def few_patterns(c: Compiled, p: int, at_most: int, limit: int = UNLIMITED) -> t
 def _listed(c: Compiled, p: int, members: Ints, limit: int) -> list[Patterns]:
     """Return what is feasible of patterns that may grow; nothing if none is."""
     if c.factored:
-        members = members[_feasible(c, p, members, limit)]
+        members = members[may_be_together(c, p, members, limit)]
     return [Patterns(members, _cost(c, p, members))] if members.shape[0] else []
 
 
@@ -159,7 +159,10 @@ def _suffered(c: Compiled, p: int, members: Ints, *, growing: bool = False) -> I
     return suffered
 
 
-def _feasible(c: Compiled, p: int, members: Ints, limit: int, *, growing: bool = False) -> NDArray[np.bool_]:
+def may_be_together(
+    c: Compiled, p: int, members: Ints, limit: int, *, growing: bool = False
+) -> NDArray[np.bool_]:
+    """Return (N,): whether patterns (N, load) keep every rule; if ``growing``, they may when they grow."""
     k = c.type_of[p]
     slack = np.minimum(np.where(c.soft, UNLIMITED, c.slack[k]), limit)
     ok = c.allowed[p, members].all(axis=1) & (members.shape[1] <= c.slots[p])

@@ -156,7 +156,7 @@ def solve(instance: Instance, run: Run) -> Outcome:
         return Outcome(plan, bound=floor, stop=run.stop, note="" if run.stopping else note)
     if sifted is None and floor:
         f.model.floor = pyo.Constraint(expr=f.model.objective.expr >= floor // f.unit)
-    return _solved(instance, run, f, plan, floor).outcome(plan)
+    return solved(instance, run, f, plan, floor).outcome(plan)
 
 
 def _tried(instance: Instance, run: Run, sifted: Sifted, plan: Plan | None) -> Plan | None:
@@ -165,16 +165,16 @@ def _tried(instance: Instance, run: Run, sifted: Sifted, plan: Plan | None) -> P
     if run.stopping or not few:
         return plan
     inner = trial(run)
-    tracker = _solved(instance, inner, by_pattern(instance.compiled, few), plan, sifted.bound)
+    tracker = solved(instance, inner, by_pattern(instance.compiled, few), plan, sifted.bound)
     tracker.finish()
     run.report(objective=tracker.objective)
     return tracker.plan or plan
 
 
-def _solved(instance: Instance, run: Run, f: Formulation, plan: Plan | None, floor: int) -> _Tracker:
+def solved(instance: Instance, run: Run, f: Formulation, plan: Plan | None, floor: int) -> Tracker:
     """Let HiGHS solve a formulation, beginning from a plan if there is one."""
     engine = Engine(run.seed, run.remaining)
-    tracker = _Tracker(instance, f, _hand_over(f, engine), engine, run, floor)
+    tracker = Tracker(instance, f, _hand_over(f, engine), engine, run, floor)
     if plan is not None:
         tracker.begin(plan)
     watched(run, engine.run, tracker.report, tracker.stop)
@@ -193,7 +193,7 @@ def _hand_over(f: Formulation, engine: Engine) -> dict[int, int]:
 
 
 @dataclass
-class _Tracker:
+class Tracker:
     """Turns what HiGHS finds into plans, exact objectives and safe bounds."""
 
     instance: Instance

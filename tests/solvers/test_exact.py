@@ -9,7 +9,7 @@ from solvers import SOLVERS, solve
 from tests.random_instances import solved
 from tests.solvers.checks import check
 
-EXACT = ("milp", "cpsat")
+EXACT = ("milp", "cpsat", "patterns")
 HEURISTIC = tuple(name for name, entry in SOLVERS.items() if not entry.proves)
 HALVES = (range(100), range(100, 200))
 REST = range(200, 2_000)

@@ -268,7 +268,7 @@ def test_a_bound_of_highs_is_claimed_only_less_its_doubt() -> None:
     """10.0000001 may be 10 in floating point, and no more is claimed; 10.4 can only be below 11."""
     f = by_machine(pair())
     engine = Engine(0, 1.0)
-    tracker = milp._Tracker(pair(), f, {}, engine, Run(time_limit=1.0), floor=7)
+    tracker = milp.Tracker(pair(), f, {}, engine, Run(time_limit=1.0), floor=7)
     assert tracker.bound() == 7
     for stated, claimed in ((10.0000001, 10), (10.4, 11), (11.0, 11)):
         engine.bound = stated
