@@ -310,7 +310,7 @@ def interrupted(*arguments: object) -> tuple[int, str, str]:
 
 def test_ctrl_c_ends_a_plan_with_the_incumbent(path: Path, tmp_path: Path) -> None:
     code, out, err = interrupted("plan", path, "--solver", "patient", "-o", tmp_path / "p.json")
-    assert (code, "Traceback" in err) == (0, False)
+    assert (code, "Traceback" in err) == (0, False), err
     assert "feasible by patient" in out
     assert "interrupted" in out
     assert run("check", path, tmp_path / "p.json").exit_code == 0
@@ -319,7 +319,7 @@ def test_ctrl_c_ends_a_plan_with_the_incumbent(path: Path, tmp_path: Path) -> No
 def test_ctrl_c_keeps_the_finished_rows_of_a_comparison(path: Path, tmp_path: Path) -> None:
     order = [word for name in ("chatty", "patient", "hang") for word in ("--solver", name)]
     code, out, err = interrupted("compare", path, *order, "-o", tmp_path / "out", "--json")
-    assert (code, "Traceback" in err) == (130, False)
+    assert (code, "Traceback" in err) == (130, False), err
     rows = json.loads(out)["rows"]
     assert [(r["solver"], r["stop"]) for r in rows] == [("chatty", "finished"), ("patient", "interrupted")]
     assert json.loads((tmp_path / "out" / "compare.json").read_text())["rows"] == rows
