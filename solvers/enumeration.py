@@ -9,6 +9,7 @@ is no exception if, to grow, a pattern need only keep its SLOs at the least fact
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,6 +91,12 @@ class Pattern:
     pool: int
     counts: dict[int, int]
     cost: int
+
+
+def pattern_of(c: Compiled, p: int, counts: Mapping[int, int]) -> Pattern:
+    """Return the pattern of pool p with these replicas of each model, whether it is feasible or not."""
+    members = np.repeat(np.array([*counts], dtype=np.int64), np.array([*counts.values()], dtype=np.int64))
+    return Pattern(p, dict(sorted(counts.items())), int(_cost(c, p, members[None, :])[0]))
 
 
 def all_patterns(c: Compiled, at_most: int) -> list[Pattern] | None:

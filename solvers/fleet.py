@@ -69,6 +69,12 @@ def machines_needed(c: Compiled) -> Ints:
     return needed
 
 
+def holders(c: Compiled) -> Ints:
+    """Return (T,): how many machines must hold each model; 0 where one is enough."""
+    result: Ints = np.where(c.min_machines > 1, c.min_machines, 0)
+    return result
+
+
 def widths(c: Compiled) -> Ints:
     """Return (P,): the most distinct models that one machine of each pool can hold."""
     distinct = np.minimum((c.most_per_machine() > 0).sum(axis=1), np.maximum(c.slots, 0))

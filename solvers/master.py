@@ -27,10 +27,9 @@ from planner.compiled import PPM, Compiled
 from solvers.compact import unit, watched
 from solvers.covering import Covering
 from solvers.enumeration import Pattern
-from solvers.fleet import machines_needed
+from solvers.fleet import holders, machines_needed
 from solvers.pricer import Pricer, Prices, deepest
 from solvers.run import Run
-from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
 
@@ -103,7 +102,8 @@ class Master:
         zero = np.zeros(c.replicas.size)
         self.impossible = False
         for p in np.flatnonzero(c.pinned.any(axis=1) & (self.machines > 0)).tolist():
-            found, _ = self._pricers[p].best(Prices.rounded(c, zero, zero), _NODES)
+            pricer = self._pricers[p]
+            found, _ = pricer.best(pricer.market(Prices.rounded(c, zero, zero)), _NODES)
             self.impossible |= not found
             self.add(found)
 
@@ -162,8 +162,9 @@ class Master:
         for p, pricer in self._pricers.items():
             if run.report():
                 return new
-            found, gains[p] = pricer.best(prices, nodes)
-            new += self.add(found) + self.add(pricer.grown(prices, _GROWN))
+            market = pricer.market(prices)
+            found, gains[p] = pricer.best(market, nodes)
+            new += self.add(found) + self.add(pricer.grown(market, _GROWN))
         exact = prices.income(self._c) - sum(int(self.machines[p]) * gain for p, gain in gains.items())
         bound = max(-(-exact // (self._step << prices.shift)) * self._step, 0)
         if self.proof is None or bound > self.proof.bound:
@@ -178,14 +179,9 @@ class Master:
         found: list[Pattern] = []
         for p, floor in self.proof.floors(objective).items():
             nodes = int(np.clip(_NODES_PER_SECOND * run.remaining / len(self._pricers), 1_000, _NODES))
-            some = self._pricers[p].above(self.proof.prices, floor, most - len(found), nodes)
+            pricer = self._pricers[p]
+            some = pricer.above(pricer.market(self.proof.prices), floor, most - len(found), nodes)
             if some is None or run.stopping:
                 return None
             found += some
         return found
-
-
-def holders(c: Compiled) -> Ints:
-    """Return (T,): how many machines must hold each model; 0 where one is enough."""
-    result: Ints = np.where(c.min_machines > 1, c.min_machines, 0)
-    return result

@@ -206,7 +206,8 @@ class Tracker:
     objective: int | None = None
 
     def begin(self, plan: Plan) -> None:
-        """Give HiGHS a plan to begin from; it works out the variables that follow from it."""
+        """Give HiGHS a plan to begin from, and keep it; HiGHS works out the variables that follow from it."""
+        self.plan, self.objective = plan, checked_objective(self.instance, plan)
         known = {self.columns[id(v)]: value for v, value in self.f.start(plan) if id(v) in self.columns}
         index = np.fromiter(known, dtype=np.int32, count=len(known))
         self.engine.highs.setSolution(len(known), index, np.array([*known.values()]))

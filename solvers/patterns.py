@@ -24,10 +24,10 @@ from planner.instance import Instance
 from planner.plan import Plan
 from solvers import milp
 from solvers.compact import checked_objective, first_plan, impossible
-from solvers.enumeration import Pattern, all_patterns, carried
+from solvers.enumeration import Pattern, all_patterns, carried, pattern_of
 from solvers.master import Master
 from solvers.milp_by_pattern import by_pattern
-from solvers.pricer import DEEPEST, deepest, pattern_cost
+from solvers.pricer import DEEPEST, deepest
 from solvers.relax import explain
 from solvers.rounding import Choice, opened, rounded, trimmed
 from solvers.run import Outcome, Run
@@ -94,10 +94,7 @@ class _Best:
         """Return the patterns that it carries."""
         if self.plan is None:
             return []
-        c, found = self.instance.compiled, []
-        for p, _, counts in self.plan.patterns():
-            found.append(Pattern(p, dict(counts), pattern_cost(c, p, dict(counts))))
-        return found
+        return [pattern_of(self.instance.compiled, p, counts) for p, _, counts in self.plan.patterns()]
 
 
 def _closed(best: _Best, master: Master) -> Outcome:

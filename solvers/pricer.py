@@ -7,14 +7,15 @@ after that is exact: so a bound from rounded prices is a bound, whatever the lin
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, UNLIMITED, Compiled, multiplied
-from solvers.enumeration import Pattern, may_be_together
+from planner.compiled import PPM, UNLIMITED, Compiled
+from solvers.enumeration import Pattern, may_be_together, pattern_of
+from solvers.fleet import holders
 from solvers.pricing import NOTHING, Desk, Market, desk, grow, search
 from solvers.terms import Ints
 
@@ -39,7 +40,7 @@ class Prices:
     def rounded(cls, c: Compiled, replica: Floats, holder: Floats) -> Prices:
         """Return prices in ppm, rounded so finely that sums of them cannot overflow."""
         replica, holder = (np.clip(np.nan_to_num(p, posinf=0.0), 0.0, 2.0**50) for p in (replica, holder))
-        total = float(replica @ c.replicas + holder @ c.min_machines) + float(
+        total = float(replica @ c.replicas + holder @ holders(c)) + float(
             c.cost.max(initial=0)
         ) * DEEPEST**2 * max(float(c.factor.max()) / PPM, 1.0)
         each = float(c.miss_price.max(initial=0)) + float(c.background_cost.max(initial=0))
@@ -50,7 +51,7 @@ class Prices:
 
     def income(self, c: Compiled) -> int:
         """Return what all replicas, and the machines that ``min_machines`` asks for, are worth together."""
-        return int(self.replica @ c.replicas + self.holder @ np.where(c.min_machines > 1, c.min_machines, 0))
+        return int(self.replica @ c.replicas + self.holder @ holders(c))
 
 
 def deepest(c: Compiled, p: int) -> int:
@@ -110,7 +111,6 @@ class Pricer:
         self._row = self._rows()
         self._broken = self._pin > 0 and not _pins_may_be(c, p)
         self._desk: Desk = desk(self.models.size, self._slots, self._room.size, _FOUND)
-        self._tolls = np.zeros(self._room.size)
 
     def _rows(self) -> Ints:
         """Return (C, slots): the sum of the j smallest costs of a pair with each model."""
@@ -132,7 +132,7 @@ class Pricer:
         zero = np.zeros(models.size, dtype=np.int64)
         background_cost = zero if self._free else c.background_cost[p][models]
         value = prices.replica[models] - (background_cost << shift)
-        bonus = prices.holder[models] * (c.min_machines[models] > 1)
+        bonus = prices.holder[models] * (holders(c)[models] > 0)
         pulled = self._both @ self._pinned
         soft = np.where(c.soft[models], c.slack[k][models], UNLIMITED)
         limit = np.where(c.soft[models], UNLIMITED, c.slack[k][models])
@@ -200,34 +200,32 @@ class Pricer:
             return np.zeros(worth.size, dtype=np.int64), 0
         return (self._demand @ fine) >> 20, int(self._room @ fine >> 20) + 1
 
-    def best(self, prices: Prices, nodes: int) -> tuple[list[Pattern], int]:
+    def best(self, market: Market, nodes: int) -> tuple[list[Pattern], int]:
         """Return a few patterns of rising gain, the last one best, and a proven upper bound on every gain.
 
         The machine that stays empty is among them in pools without pinned replicas: the bound is not
-        negative there. The bound is in the units of ``prices``; at most ``nodes`` nodes are searched.
+        negative there. The bound is in the market's units; at most ``nodes`` nodes are searched.
         """
         if self._broken:
             return [], NOTHING
-        market = self.market(prices)
         floor = NOTHING if self._pin else 0
         stored, upper = search(market, self._desk, floor, False, nodes)
         return self._patterns(self._desk, range(max(stored - _KEPT, 0), stored)), upper
 
-    def grown(self, prices: Prices, most: int) -> list[Pattern]:
+    def grown(self, market: Market, most: int) -> list[Pattern]:
         """Return some patterns that gain, quickly: at most ``most`` of them, those that gain most."""
         if self._broken:
             return []
-        market = self.market(prices)
         stored = grow(market, self._desk, NOTHING if self._pin else 0)
         order = np.argsort(-self._desk.worth[:stored], kind="stable")[:most]
         return self._patterns(self._desk, order.tolist())
 
-    def above(self, prices: Prices, floor: int, most: int, nodes: int) -> list[Pattern] | None:
+    def above(self, market: Market, floor: int, most: int, nodes: int) -> list[Pattern] | None:
         """Return every pattern that gains more than ``floor``; None if there are more than ``most``."""
         if self._broken:
             return []
         room = desk(self.models.size, self._slots, self._room.size, most + 1)
-        stored, upper = search(self.market(prices), room, floor, True, nodes)
+        stored, upper = search(market, room, floor, True, nodes)
         return None if upper > floor or stored > most else self._patterns(room, range(stored))
 
     def _patterns(self, room: Desk, rows: Iterable[int]) -> list[Pattern]:
@@ -236,23 +234,9 @@ class Pricer:
         for row in rows:
             counts = Counter(pins)
             counts.update(int(self.models[i]) for i in room.found[row].tolist() if i >= 0)
-            cost = 0 if self._free else pattern_cost(self._c, self.pool, counts)
-            result.append(Pattern(self.pool, dict(sorted(counts.items())), cost))
+            pattern = pattern_of(self._c, self.pool, counts)
+            result.append(replace(pattern, cost=0) if self._free else pattern)
         return result
-
-
-def pattern_cost(c: Compiled, p: int, counts: Mapping[int, int]) -> int:
-    """Return what a machine of pool p with this pattern adds to the objective, in ppm."""
-    k = int(c.type_of[p])
-    models, n = (np.array(part, dtype=np.int64) for part in zip(*sorted(counts.items()), strict=True))
-    here, load = np.ix_(models, models), int(n.sum())
-    factor = np.array(c.least_factor(k, load, load))
-    beside, suffers = (
-        multiplied(by[k][here] @ n - np.diagonal(by[k])[models], factor) for by in (c.cost, c.degradation)
-    )
-    missed = c.soft[models] & (suffers + c.background[p, models] > c.slack[k][models])
-    each = beside + c.background_cost[p, models] + missed * c.miss_price[models]
-    return int(n @ each) + int(c.price[p])
 
 
 def _packed(worth: Ints, toll: Floats, free: float, most: Ints, slots: int) -> float:

@@ -273,8 +273,7 @@ def search(x: Market, w: Desk, best: int, every: bool, nodes: int) -> tuple[int,
     """Find the pattern that gains most, or every one that gains more than ``best``.
 
     Returns how many patterns are in ``w.found``, and a proven upper bound on the gain of all patterns
-    (on that of those left out, if ``every``), never below ``best`` as it was given. The pattern without
-    any replica is none.
+    (on that of those left out, if ``every``), never below ``best`` as given. The empty pattern is none.
 
     Parameters
     ----------

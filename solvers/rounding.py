@@ -24,7 +24,7 @@ from planner.plan import Plan
 from solvers.compact import watched
 from solvers.covering import Covering
 from solvers.enumeration import Pattern
-from solvers.master import holders
+from solvers.fleet import holders
 from solvers.pricer import Prices
 from solvers.run import Run
 from solvers.terms import Ints

@@ -7,9 +7,9 @@ import pytest
 
 from planner.compiled import Compiled
 from planner.generate import generate
-from solvers.enumeration import Pattern, few_patterns
+from solvers.enumeration import Pattern, few_patterns, pattern_of
 from solvers.fleet import machines_needed
-from solvers.pricer import Pricer, Prices, pattern_cost
+from solvers.pricer import Pricer, Prices
 from tests.random_instances import solved
 
 MANY = 10**6
@@ -57,7 +57,7 @@ def test_the_best_pattern_is_that_of_brute_force() -> None:
             prices, everything = random_prices(c, rng), listed(c, p)
             gains = {key(q): gain(c, q, prices) for q in everything}
             pricer = Pricer(c, p)
-            found, upper = pricer.best(prices, MANY)
+            found, upper = pricer.best(pricer.market(prices), MANY)
             if not everything:
                 assert not found
                 continue
@@ -67,12 +67,12 @@ def test_the_best_pattern_is_that_of_brute_force() -> None:
                 assert gain(c, found[-1], prices) == best
                 gained += 1
             floor = best - int(rng.integers(1, 10**6)) * 2**prices.shift
-            above = pricer.above(prices, floor, len(everything), MANY)
+            above = pricer.above(pricer.market(prices), floor, len(everything), MANY)
             assert above is not None
             assert {key(q): q.cost for q in above} == {
                 key(q): q.cost for q in everything if gains[key(q)] > floor
             }, seed
-            for q in pricer.grown(prices, 5):
+            for q in pricer.grown(pricer.market(prices), 5):
                 assert gains[key(q)] == gain(c, q, prices)
             seen += 1
     assert seen > 100
@@ -89,11 +89,12 @@ def test_where_the_search_is_cut_off_its_bound_holds(nodes: int) -> None:
         for p in np.flatnonzero(machines_needed(c)).tolist():
             prices = random_prices(c, np.random.default_rng([seed, nodes]))
             gains = [gain(c, q, prices) for q in listed(c, p)]
-            upper = Pricer(c, p).best(prices, nodes)[1]
+            pricer = Pricer(c, p)
+            upper = pricer.best(pricer.market(prices), nodes)[1]
             assert upper >= max(gains, default=upper), seed
             loose += upper > max(gains, default=upper)
             if nodes == 0 and gains and not c.pinned[p].any():
-                assert Pricer(c, p).above(prices, max(gains) - 1, len(gains), nodes) is None
+                assert pricer.above(pricer.market(prices), max(gains) - 1, len(gains), nodes) is None
     assert loose or nodes >= 10
 
 
@@ -102,7 +103,7 @@ def test_a_pattern_costs_what_enumeration_says() -> None:
         c = solved(seed)[0].compiled
         for p in np.flatnonzero(machines_needed(c)).tolist():
             for q in listed(c, p) if not c.worst else ():
-                assert pattern_cost(c, p, q.counts) == q.cost
+                assert pattern_of(c, p, q.counts) == q
 
 
 def test_many_slots_are_priced_exactly() -> None:
@@ -110,5 +111,6 @@ def test_many_slots_are_priced_exactly() -> None:
     c = generate(models=40, types=1, replicas=400, slots=(12, 12), seed=3).compiled
     rng = np.random.default_rng(0)
     prices = Prices.rounded(c, rng.uniform(0.2, 1.0, 40) * 11 * c.cost.mean(), np.zeros(40))
-    found, upper = Pricer(c, 0).best(prices, MANY)
+    pricer = Pricer(c, 0)
+    found, upper = pricer.best(pricer.market(prices), MANY)
     assert gain(c, found[-1], prices) == upper
