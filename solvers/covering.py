@@ -1,6 +1,6 @@
 """The linear program that covers replicas with patterns, in HiGHS.
 
-    minimise  sum_i cost_i x_i + penalty (sum_t short_t + sum_t lacking_t)
+    minimise  sum_i cost_i x_i + sum_t penalty_t (short_t + lacking_t)
     placed    sum_i c_it x_i + short_t >= replicas_t
     spread    sum_{i with t} x_i + lacking_t >= holders_t
     machines  sum_{i of p} x_i <= machines_p      (= where replicas are pinned)
@@ -10,15 +10,15 @@ x_i machines carry pattern i. Costs are in units of the objective (1,000,000 ppm
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import highspy
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array, csr_array, hstack
 
-from planner.compiled import PPM, Compiled
-from solvers.enumeration import Pattern
+from planner.compiled import PPM
+from solvers.columns import Columns, Need
 from solvers.highs import THREADS, Quiet
 from solvers.terms import Ints
 
@@ -30,38 +30,31 @@ class Covering:
 
     Parameters
     ----------
-    replicas, holders, machines
-        Right-hand sides, shapes (T,), (T,) and (P,).
-    penalty
+    columns, need
+        The patterns that are known, of which :meth:`add` takes some; and what is to be covered.
+    penalty (T,)
         Of each replica or holder that is short.
     free
         Patterns cost nothing: what remains is what cannot be placed.
     """
 
-    def __init__(
-        self,
-        c: Compiled,
-        replicas: Ints,
-        holders: Ints,
-        machines: Ints,
-        *,
-        penalty: float,
-        free: bool = False,
-    ) -> None:
-        self.highs, self.models, self._free = Quiet(), replicas.size, free
-        self._spread = holders > 0
+    def __init__(self, columns: Columns, need: Need, penalty: Floats, *, free: bool = False) -> None:
+        self.highs, self._columns, self._free = Quiet(), columns, free
+        self._models = columns.models
+        self._spread = need.holders > 0
         self._stopping = False
         self.highs.setOptionValue("threads", THREADS)
         for event in (self.highs.cbMipInterrupt, self.highs.cbSimplexInterrupt, self.highs.cbIpmInterrupt):
             event.subscribe(self._may_go_on)
-        size, inf = 2 * self.models, highspy.kHighsInf
-        lower = np.concatenate([replicas, holders, np.where(c.pinned.any(axis=1), machines, -inf)])
-        upper = np.concatenate([np.full(size, inf), machines])
+        inf = highspy.kHighsInf
+        lower = np.concatenate([need.replicas, need.holders, np.where(need.full, need.machines, -inf)])
+        upper = np.concatenate([np.full(2 * self._models, inf), need.machines])
         empty = np.zeros(0, np.int32)
         self.highs.addRows(lower.size, lower, upper, 0, np.zeros(lower.size, np.int32), empty, np.zeros(0))
-        each = np.arange(size, dtype=np.int32)
-        ones = np.ones(size)
-        self.highs.addCols(size, penalty * ones, np.zeros(size), inf * ones, size, each, each, ones)
+        each = np.concatenate([np.arange(self._models), self._models + np.flatnonzero(self._spread)])
+        self._slack = each.size
+        self._missing = each % self._models
+        self._append(csr_array((np.ones(each.size), each, np.arange(each.size + 1))), penalty[self._missing])
 
     def _may_go_on(self, event: Any) -> None:
         event.interrupt(self._stopping)
@@ -70,30 +63,30 @@ class Covering:
         """End a solve that runs in another thread."""
         self._stopping = True
 
-    def add(self, patterns: Sequence[Pattern]) -> None:
-        """Append columns."""
-        start: list[int] = []
-        index: list[int] = []
-        value: list[float] = []
-        for pattern in patterns:
-            start.append(len(index))
-            entries = [(t, float(n)) for t, n in pattern.counts.items()]
-            entries += [(self.models + t, 1.0) for t in pattern.counts if self._spread[t]]
-            entries.append((2 * self.models + pattern.pool, 1.0))
-            index += [i for i, _ in entries]
-            value += [v for _, v in entries]
-        number = len(patterns)
-        cost = np.array([0.0 if self._free else pattern.cost / PPM for pattern in patterns])
-        self.highs.addCols(
-            number,
-            cost,
-            np.zeros(number),
-            np.full(number, highspy.kHighsInf),
-            len(index),
-            np.array(start, dtype=np.int32),
-            np.array(index, dtype=np.int32),
-            np.array(value),
-        )
+    def require(self, need: Need) -> None:
+        """Cover this instead; the same models must be spread."""
+        rows = 2 * self._models + need.machines.size
+        inf = np.full(2 * self._models, highspy.kHighsInf)
+        lower = np.concatenate([need.replicas, need.holders, np.where(need.full, need.machines, -inf[0])])
+        upper = np.concatenate([inf, need.machines])
+        self.highs.changeRowsBounds(rows, np.arange(rows, dtype=np.int32), lower, upper)
+
+    def add(self, which: Ints) -> None:
+        """Append some of the patterns."""
+        if not which.size:
+            return
+        counts = self._columns.counts(which).astype(float)
+        holds = counts.copy()
+        holds.data = self._spread[counts.indices].astype(float)
+        pool = self._columns.pool[which]
+        here = coo_array((np.ones(pool.size), (np.arange(pool.size), pool)))
+        matrix = csr_array(hstack([counts, holds, here], format="csr"))
+        self._append(matrix, np.zeros(pool.size) if self._free else self._columns.cost[which] / PPM)
+
+    def _append(self, matrix: csr_array, cost: Floats) -> None:
+        number, inf = cost.size, np.full(cost.size, highspy.kHighsInf)
+        start, index = matrix.indptr[:-1].astype(np.int32), matrix.indices.astype(np.int32)
+        self.highs.addCols(number, cost, np.zeros(number), inf, matrix.nnz, start, index, matrix.data)
 
     def solve(self, seconds: float) -> bool:
         """Solve for at most so long; return whether to the end."""
@@ -120,18 +113,18 @@ class Covering:
         return float(self.highs.getObjectiveValue()) * PPM
 
     def values(self) -> Floats:
-        """Return how many machines carry each pattern, in the last solution."""
+        """Return how many machines carry each pattern that was added, in the last solution."""
         found: Floats = np.maximum(np.array(self.highs.getSolution().col_value), 0.0)
-        return found[2 * self.models :]
+        return found[self._slack :]
 
     def short(self) -> Floats:
         """Return how many replicas and holders of each model the last solution leaves out, shape (T,)."""
         found: Floats = np.array(self.highs.getSolution().col_value)
-        missing: Floats = found[: self.models] + found[self.models : 2 * self.models]
+        missing = np.zeros(self._models)
+        np.add.at(missing, self._missing, found[: self._slack])
         return missing
 
     def prices(self) -> tuple[Floats, Floats]:
         """Return the prices of replicas and of holders in ppm, shape (T,), not negative."""
         dual = np.maximum(np.array(self.highs.getSolution().row_dual), 0.0) * PPM
-        result: tuple[Floats, Floats] = (dual[: self.models], dual[self.models : 2 * self.models])
-        return result
+        return dual[: self._models], dual[self._models : 2 * self._models]

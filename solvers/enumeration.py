@@ -77,7 +77,7 @@ def _listed(c: Compiled, p: int, members: Ints, limit: int) -> list[Patterns]:
     """Return what is feasible of patterns that may grow; nothing if none is."""
     if c.factored:
         members = members[may_be_together(c, p, members, limit)]
-    return [Patterns(members, _cost(c, p, members))] if members.shape[0] else []
+    return [Patterns(members, costs(c, p, members))] if members.shape[0] else []
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Pattern:
 def pattern_of(c: Compiled, p: int, counts: Mapping[int, int]) -> Pattern:
     """Return the pattern of pool p with these replicas of each model, whether it is feasible or not."""
     members = np.repeat(np.array([*counts], dtype=np.int64), np.array([*counts.values()], dtype=np.int64))
-    return Pattern(p, dict(sorted(counts.items())), int(_cost(c, p, members[None, :])[0]))
+    return Pattern(p, dict(sorted(counts.items())), int(costs(c, p, members[None, :])[0]))
 
 
 def all_patterns(c: Compiled, at_most: int) -> list[Pattern] | None:
@@ -183,7 +183,8 @@ def may_be_together(
     return result
 
 
-def _cost(c: Compiled, p: int, members: Ints) -> Ints:
+def costs(c: Compiled, p: int, members: Ints) -> Ints:
+    """Return (N,): what a machine of pool p with patterns (N, load) adds to the objective; 0 if ``worst``."""
     if c.worst:
         return np.zeros(members.shape[0], dtype=np.int64)
     k = c.type_of[p]

@@ -17,19 +17,22 @@ are known, so patterns are priced between the prices of the best bound and those
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import PPM, Compiled
+from solvers.columns import Columns, Need
 from solvers.compact import unit, watched
 from solvers.covering import Covering
-from solvers.enumeration import Pattern
-from solvers.fleet import holders, machines_needed
 from solvers.pricer import Pricer, Prices, deepest
 from solvers.run import Run
+from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
 
@@ -66,59 +69,107 @@ class Proof:
         return {p: gain - gap - 1 for p, gain in self.gains.items()}
 
 
+class Priced(NamedTuple):
+    """What pricing a pool found: patterns of best gain, some that gain, and at least the largest gain."""
+
+    best: Ints
+    grown: Ints
+    gain: int
+
+
+class Desks:
+    """The pricers of all pools and the columns that they found: what a master and its parts share."""
+
+    def __init__(self, c: Compiled, *, free: bool = False) -> None:
+        self.c, self.free = c, free
+        self.need = Need.of(c)
+        pools = np.flatnonzero(self.need.machines).tolist()
+        self.pricers = {p: Pricer(c, p, free=free) for p in pools}
+        deep = max((deepest(c, p) for p in pools), default=1)
+        self.columns = Columns(c, deep)
+        self._threads = ThreadPoolExecutor(os.cpu_count())
+        largest = max(int(c.cost.max(initial=0)), int(c.miss_price.max(initial=0)))
+        each = 2.0 * deep * largest * max(float(c.factor.max()) / PPM, 1.0) + float(
+            c.background_cost.max(initial=0)
+        )
+        #: Dearer than anything that could be done about a replica that is short.
+        self.penalty = 1.0 if free else 2.0 * (deep * each + float(c.price.max(initial=0))) / PPM + 1.0
+
+    def price(self, prices: Prices, nodes: int, left: Ints | None = None) -> dict[int, Priced]:
+        """Price every pool, as many at once as there are processors."""
+
+        def one(pricer: Pricer) -> Priced:
+            market = pricer.market(prices, left)
+            best, gain = pricer.best(market, nodes)
+            return Priced(best, pricer.grown(market, _GROWN), gain)
+
+        return dict(zip(self.pricers, self._threads.map(one, self.pricers.values()), strict=True))
+
+    def add(self, p: int, rows: Ints) -> list[int]:
+        """Add patterns (n, D), the models of each replica and -1; return which columns they are."""
+        load = (rows >= 0).sum(axis=1)
+        found: list[int] = []
+        for n in np.unique(load[load > 0]).tolist():
+            members = np.sort(rows[load == n], axis=1)[:, rows.shape[1] - n :]
+            found += self.columns.add(p, members)
+        return found
+
+
 class Master:
     """The restricted master and what it has proven.
 
     Parameters
     ----------
-    free
-        Patterns cost nothing: a bound above 0 proves that there is no plan.
+    desks
+        Pricers and columns.
+    part
+        What is to be covered, if it is not all: then no bound is claimed.
 
     Attributes
     ----------
-    patterns
-        Those that are known, in the order of the columns.
+    inside
+        Columns that it knows; its ``values`` are in their order.
     proof
         The best; None before the first pricing.
     """
 
-    def __init__(self, c: Compiled, *, free: bool = False) -> None:
-        self._c, self._free = c, free
-        self.machines = machines_needed(c)
-        self._pricers = {p: Pricer(c, p, free=free) for p in np.flatnonzero(self.machines).tolist()}
-        largest = max(int(c.cost.max(initial=0)), int(c.miss_price.max(initial=0)))
-        deep = max((deepest(c, p) for p in self._pricers), default=1)
-        each = 2.0 * deep * largest * max(float(c.factor.max()) / PPM, 1.0) + float(
-            c.background_cost.max(initial=0)
-        )
-        penalty = 1.0 if free else 2.0 * (deep * each + float(c.price.max(initial=0))) / PPM + 1.0
-        self.covering = Covering(c, c.replicas, holders(c), self.machines, penalty=penalty, free=free)
-        self.patterns: list[Pattern] = []
+    def __init__(self, desks: Desks, part: Need | None = None) -> None:
+        self.desks, self._part = desks, part is not None
+        self.need = desks.need if part is None else part
+        self._left = part.replicas if part is not None else None
+        penalty = np.full(desks.columns.models, desks.penalty)
+        self.covering = Covering(desks.columns, self.need, penalty, free=desks.free)
+        self.inside = np.zeros(0, dtype=np.int64)
         self.proof: Proof | None = None
         self.values = np.zeros(0)
-        self._known: set[tuple[int, tuple[tuple[int, int], ...]]] = set()
         self._centre: tuple[Floats, Floats] | None = None
-        self._step = 1 if free else unit(c)
-        zero = np.zeros(c.replicas.size)
+        self._step = 1 if desks.free else unit(desks.c)
         self.impossible = False
-        for p in np.flatnonzero(c.pinned.any(axis=1) & (self.machines > 0)).tolist():
-            pricer = self._pricers[p]
-            found, _ = pricer.best(pricer.market(Prices.rounded(c, zero, zero)), _NODES)
-            self.impossible |= not found
-            self.add(found)
+        if part is None:
+            self._pinned()
 
-    def add(self, patterns: Sequence[Pattern]) -> int:
-        """Add the patterns that are new; return how many."""
-        new = []
-        for pattern in patterns:
-            key = (pattern.pool, tuple(sorted(pattern.counts.items())))
-            if key not in self._known:
-                self._known.add(key)
-                new.append(pattern)
-        if new:
+    def _pinned(self) -> None:
+        """Know one pattern of each pool with pinned replicas: all its machines must carry one."""
+        c = self.desks.c
+        zero = np.zeros(c.replicas.size)
+        for p in np.flatnonzero(self.need.full & (self.need.machines > 0)).tolist():
+            pricer = self.desks.pricers[p]
+            found, _ = pricer.best(pricer.market(Prices.rounded(c, zero, zero)), _NODES)
+            self.impossible |= not found.size
+            self.add(np.array(self.desks.add(p, found), dtype=np.int64))
+
+    def add(self, which: Ints) -> int:
+        """Know more columns; return how many are new."""
+        new = np.setdiff1d(which, self.inside)
+        if new.size:
             self.covering.add(new)
-            self.patterns += new
-        return len(new)
+            self.inside = np.concatenate([self.inside, new])
+        return int(new.size)
+
+    def require(self, part: Need) -> None:
+        """Cover this part instead."""
+        self.need, self._left, self.proof, self._centre = part, part.replicas, None, None
+        self.covering.require(part)
 
     def generate(self, run: Run, until: float) -> bool:
         """Add patterns until none gains or the bound is reached; return whether the solution is optimal.
@@ -156,32 +207,34 @@ class Master:
         return new
 
     def _priced(self, replica: Floats, holder: Floats, run: Run) -> int:
-        prices = Prices.rounded(self._c, replica, holder)
-        nodes = int(np.clip(_NODES_PER_SECOND * run.remaining / len(self._pricers), 1_000, _NODES))
-        gains, new = {}, 0
-        for p, pricer in self._pricers.items():
-            if run.report():
-                return new
-            market = pricer.market(prices)
-            found, gains[p] = pricer.best(market, nodes)
-            new += self.add(found) + self.add(pricer.grown(market, _GROWN))
-        exact = prices.income(self._c) - sum(int(self.machines[p]) * gain for p, gain in gains.items())
+        c = self.desks.c
+        prices = Prices.rounded(c, replica, holder)
+        if run.report():
+            return 0
+        nodes = int(np.clip(_NODES_PER_SECOND * run.remaining / len(self.desks.pricers), 1_000, _NODES))
+        priced = self.desks.price(prices, nodes, self._left)
+        found = [self.desks.add(p, rows) for p, r in priced.items() for rows in (r.best, r.grown)]
+        new = self.add(np.array([*chain(*found)], dtype=np.int64))
+        income = int(prices.replica @ self.need.replicas + prices.holder @ self.need.holders)
+        exact = income - sum(int(self.need.machines[p]) * r.gain for p, r in priced.items())
         bound = max(-(-exact // (self._step << prices.shift)) * self._step, 0)
-        if self.proof is None or bound > self.proof.bound:
+        if self.proof is None or exact > self.proof.exact:
+            gains = {p: r.gain for p, r in priced.items()}
             self.proof, self._centre = Proof(prices, gains, bound, exact), (replica, holder)
-            run.report(bound=None if self._free else bound)
+            if not (self._part or self.desks.free):
+                run.report(bound=bound)
         return new
 
-    def within(self, objective: int, most: int, run: Run) -> list[Pattern] | None:
-        """Return every pattern that a plan with at most this objective can carry; None if too many."""
+    def within(self, objective: int, most: int, run: Run) -> list[int] | None:
+        """Return every column that a plan with at most this objective can carry; None if too many."""
         if self.proof is None:
             return None
-        found: list[Pattern] = []
+        found: list[int] = []
         for p, floor in self.proof.floors(objective).items():
-            nodes = int(np.clip(_NODES_PER_SECOND * run.remaining / len(self._pricers), 1_000, _NODES))
-            pricer = self._pricers[p]
+            nodes = int(np.clip(_NODES_PER_SECOND * run.remaining / len(self.desks.pricers), 1_000, _NODES))
+            pricer = self.desks.pricers[p]
             some = pricer.above(pricer.market(self.proof.prices), floor, most - len(found), nodes)
             if some is None or run.stopping:
                 return None
-            found += some
+            found += self.desks.add(p, some)
         return found

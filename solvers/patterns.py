@@ -24,19 +24,19 @@ from planner.instance import Instance
 from planner.plan import Plan
 from solvers import milp
 from solvers.compact import checked_objective, first_plan, impossible
-from solvers.enumeration import Pattern, all_patterns, carried, pattern_of
-from solvers.master import Master
+from solvers.enumeration import all_patterns
+from solvers.master import Desks, Master
 from solvers.milp_by_pattern import by_pattern
 from solvers.pricer import DEEPEST, deepest
 from solvers.relax import explain
-from solvers.rounding import Choice, opened, rounded, trimmed
+from solvers.rounding import Rounding
 from solvers.run import Outcome, Run
 
 _BRIEF = 0.05
 _GENERATING = 0.7
 _ROUNDING = 0.5
 _FEW, _NONE = 20_000, 1e-6
-_OPEN, _PATIENCE = 24, 3.0
+_START = 2_000
 
 
 def unsuited(instance: Instance) -> str:
@@ -59,18 +59,21 @@ def solve(instance: Instance, run: Run) -> Outcome:
         return dataclasses.replace(outcome, note=note)
     best = _Best(instance, run)
     best.take(first_plan(instance, run, share=_BRIEF))
-    master = Master(c)
-    master.add(best.patterns())
+    desks = Desks(c)
+    master = Master(desks)
+    if best.plan is not None and len(best.plan) <= _START:
+        master.add(np.flatnonzero(desks.columns.of(best.plan)))
     optimal = master.generate(run, run.elapsed + _GENERATING * run.remaining)
     short = master.covering.short().sum() > _NONE if optimal else False
     if best.plan is None and short and _proven(instance, run):
         return Outcome(infeasible=True, reasons=explain(instance, run))
     if master.proof is None:
         return _decided(best, 0)
-    choice = Choice.of(c, master.patterns, master.proof.prices, master.machines)
-    values = np.pad(master.values, (0, len(master.patterns) - master.values.size))
-    best.take(rounded(choice, values, run, run.elapsed + _ROUNDING * run.remaining))
-    return _closed(best, master)
+    rounding = Rounding(desks, master.proof.prices, run)
+    values = np.zeros(len(desks.columns))
+    values[master.inside[: master.values.size]] = master.values
+    best.take(rounding.dive(values, run.elapsed + _ROUNDING * run.remaining))
+    return _closed(best, master, rounding)
 
 
 class _Best:
@@ -90,35 +93,21 @@ class _Best:
         self.run.report(objective=objective)
         return True
 
-    def patterns(self) -> list[Pattern]:
-        """Return the patterns that it carries."""
-        if self.plan is None:
-            return []
-        return [pattern_of(self.instance.compiled, p, counts) for p, _, counts in self.plan.patterns()]
 
-
-def _closed(best: _Best, master: Master) -> Outcome:
+def _closed(best: _Best, master: Master, rounding: Rounding) -> Outcome:
     """Close the gap between plan and bound as far as time allows."""
-    instance, run = best.instance, best.run
+    instance, run, columns = best.instance, best.run, master.desks.columns
     proof = master.proof
     assert proof is not None
-    listed, choice = False, None
-    rng = np.random.default_rng(run.seed)
-    nobody = np.zeros(instance.compiled.replicas.size)
+    listed = False
     while not run.stopping and best.plan is not None and best.objective != proof.bound:
-        if master.add(best.patterns()) or choice is None:
-            choice = Choice.of(instance.compiled, master.patterns, proof.prices, master.machines)
         if not listed and best.objective is not None:
             listed = True
             few = master.within(best.objective, _FEW, run)
             if few is not None and not run.stopping:
-                f = by_pattern(instance.compiled, few)
+                f = by_pattern(instance.compiled, columns.patterns(few))
                 return milp.solved(instance, run, f, best.plan, proof.bound).outcome(best.plan)
-        now = np.array(carried(master.patterns, best.plan))
-        settled = opened(choice, now, _OPEN, rng, nobody)
-        found = choice.covered(settled, now > settled, run, min(_PATIENCE, run.remaining))
-        if found is not None and not found[1].any() and best.take(trimmed(choice, found[0])):
-            listed = False
+        listed &= not best.take(rounding.better(best.plan))
     return _decided(best, proof.bound)
 
 
@@ -134,6 +123,6 @@ def _decided(best: _Best, bound: int) -> Outcome:
 
 def _proven(instance: Instance, run: Run) -> bool:
     """Whether column generation without costs proves that there is no plan."""
-    master = Master(instance.compiled, free=True)
+    master = Master(Desks(instance.compiled, free=True))
     master.generate(run, run.elapsed + run.remaining)
     return master.proof is not None and master.proof.bound > 0

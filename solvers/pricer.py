@@ -6,15 +6,13 @@ after that is exact: so a bound from rounded prices is a bound, whatever the lin
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import PPM, UNLIMITED, Compiled
-from solvers.enumeration import Pattern, may_be_together, pattern_of
+from solvers.enumeration import may_be_together
 from solvers.fleet import holders
 from solvers.pricing import NOTHING, Desk, Market, desk, grow, search
 from solvers.terms import Ints
@@ -125,8 +123,8 @@ class Pricer:
             result[t, 1 + sums.size :] = sums[-1] if sums.size else 0
         return result
 
-    def market(self, prices: Prices) -> Market:
-        """Return the market at these prices."""
+    def market(self, prices: Prices, left: Ints | None = None) -> Market:
+        """Return the market at these prices; at most ``left`` (T,) replicas of each model may be added."""
         c, p, shift, models = self._c, self.pool, prices.shift, self.models
         k = int(c.type_of[p])
         zero = np.zeros(models.size, dtype=np.int64)
@@ -150,7 +148,7 @@ class Pricer:
             bonus=bonus,
             both=self._both << shift,
             row=self._row << shift,
-            most=self._most,
+            most=self._most if left is None else np.minimum(self._most, left[models]),
             demand=self._demand,
             room=self._room,
             toll=toll,
@@ -200,43 +198,38 @@ class Pricer:
             return np.zeros(worth.size, dtype=np.int64), 0
         return (self._demand @ fine) >> 20, int(self._room @ fine >> 20) + 1
 
-    def best(self, market: Market, nodes: int) -> tuple[list[Pattern], int]:
+    def best(self, market: Market, nodes: int) -> tuple[Ints, int]:
         """Return a few patterns of rising gain, the last one best, and a proven upper bound on every gain.
 
         The machine that stays empty is among them in pools without pinned replicas: the bound is not
         negative there. The bound is in the market's units; at most ``nodes`` nodes are searched.
         """
         if self._broken:
-            return [], NOTHING
+            return self._rows_of(self._desk, slice(0, 0)), NOTHING
         floor = NOTHING if self._pin else 0
         stored, upper = search(market, self._desk, floor, False, nodes)
-        return self._patterns(self._desk, range(max(stored - _KEPT, 0), stored)), upper
+        return self._rows_of(self._desk, slice(max(stored - _KEPT, 0), stored)), upper
 
-    def grown(self, market: Market, most: int) -> list[Pattern]:
+    def grown(self, market: Market, most: int) -> Ints:
         """Return some patterns that gain, quickly: at most ``most`` of them, those that gain most."""
-        if self._broken:
-            return []
-        stored = grow(market, self._desk, NOTHING if self._pin else 0)
+        stored = 0 if self._broken else grow(market, self._desk, NOTHING if self._pin else 0)
         order = np.argsort(-self._desk.worth[:stored], kind="stable")[:most]
-        return self._patterns(self._desk, order.tolist())
+        return self._rows_of(self._desk, order)
 
-    def above(self, market: Market, floor: int, most: int, nodes: int) -> list[Pattern] | None:
+    def above(self, market: Market, floor: int, most: int, nodes: int) -> Ints | None:
         """Return every pattern that gains more than ``floor``; None if there are more than ``most``."""
         if self._broken:
-            return []
+            return self._rows_of(self._desk, slice(0, 0))
         room = desk(self.models.size, self._slots, self._room.size, most + 1)
         stored, upper = search(market, room, floor, True, nodes)
-        return None if upper > floor or stored > most else self._patterns(room, range(stored))
+        return None if upper > floor or stored > most else self._rows_of(room, slice(stored))
 
-    def _patterns(self, room: Desk, rows: Iterable[int]) -> list[Pattern]:
-        pins = {int(t): int(n) for t, n in zip(self.models, self._pinned, strict=True) if n}
-        result = []
-        for row in rows:
-            counts = Counter(pins)
-            counts.update(int(self.models[i]) for i in room.found[row].tolist() if i >= 0)
-            pattern = pattern_of(self._c, self.pool, counts)
-            result.append(replace(pattern, cost=0) if self._free else pattern)
-        return result
+    def _rows_of(self, room: Desk, rows: slice | Ints) -> Ints:
+        """Return (n, D): the models of each replica, pinned ones included, then -1."""
+        found = room.found[rows]
+        members = np.where(found >= 0, self.models[found], -1)
+        pins = np.repeat(self.models, self._pinned)
+        return np.hstack([np.tile(pins, (found.shape[0], 1)), members])
 
 
 def _packed(worth: Ints, toll: Floats, free: float, most: Ints, slots: int) -> float:

@@ -1,179 +1,166 @@
-"""Integer plans over the patterns that are known: settle most machines, plan the others anew.
+"""Integer plans over patterns: settle most machines, plan the few others anew, over and over.
 
-A few machines are *open*; what the settled ones leave is covered by a small integer program over patterns
-that are likely to be in good plans, replicas that find no machine at a penalty.
+What settled machines leave is a small instance of its own, a *part*. Column generation for the part alone
+finds the patterns that suit the odd numbers that are left.
 
-* From a fractional solution, machines that it fills with whole numbers of a pattern are settled; as many
-  as there are rows are open. If replicas stay short, more are opened: where memory is scarce the last
-  machines alone cannot hold the last replicas.
-* From a plan, some random machines are opened, over and over, for as long as there is time (large
-  neighbourhood search, Shaw 1998), those more often whose patterns look dear at the prices of the bound.
+*Diving*, from a fractional solution: settle the machines that it gives whole to a pattern (all but about as
+many as there are models), solve the part, settle again, and where nothing is whole the pattern that is
+nearest to it; the last few machines are an integer program. If replicas find no place, more machines are
+opened: where memory is scarce, the last ones alone cannot hold the last replicas.
+
+*Large neighbourhood search* (Shaw 1998), from a plan: open some machines, solve the integer program of the
+part, again and again. What makes a plan dearer than the bound are the machines whose patterns have a reduced
+cost; they are opened together with one machine each of some patterns that have none. As many are opened as
+the integer program bears.
+
+Covering asks for enough; what is placed too often, or not at all, is mended (:mod:`solvers.mending`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import Compiled
+from planner.compiled import PPM
 from planner.plan import Plan
+from solvers.columns import Need
 from solvers.compact import watched
 from solvers.covering import Covering
-from solvers.enumeration import Pattern
-from solvers.fleet import holders
+from solvers.master import Desks, Master
+from solvers.mending import mended
 from solvers.pricer import Prices
 from solvers.run import Run
 from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
-_WHOLE = 1e-6
-_PER_ROW = 20
+_WHOLE, _NEARLY = 1e-6, 0.8
 _GAP = 1e-5
-_FIRST = 16
+_LAST = 8  # machines that diving leaves to the integer program
+_PER_ROW = 20  # columns of a part
+_PRICING = 0.3  # of the time for a part
+_OPEN, _FEWEST, _MOST = 24, 4, 400  # machines in a neighbourhood
+_PATIENCE, _QUICK = 2.0, 0.3
+_DEAR = 1.0  # ppm of reduced cost
+_COPIES = 4
 
 
-@dataclass(frozen=True)
-class Choice:
-    """Patterns to choose from.
+class Rounding:
+    """Turns solutions of the master into plans, and plans into better ones.
 
-    Attributes
+    Parameters
     ----------
-    patterns
-        N of them.
-    reduced (N,)
-        Cost less what its replicas are paid, in ppm: how much dearer than the bound it makes a plan.
-    machines (P,)
-        Of each pool.
+    prices
+        Those of the bound.
     """
 
-    c: Compiled
-    patterns: Sequence[Pattern]
-    reduced: Floats
-    machines: Ints
+    def __init__(self, desks: Desks, prices: Prices, run: Run) -> None:
+        self.desks, self.columns, self.run = desks, desks.columns, run
+        self._prices = prices
+        self._rng = np.random.default_rng(run.seed)
+        self._reduced = np.zeros(0)
+        replica = prices.replica / 2.0**prices.shift / PPM
+        self._penalty = 2.0 * replica + replica.mean() + 1e-3
+        self._open = float(_OPEN)
 
-    @classmethod
-    def of(cls, c: Compiled, patterns: Sequence[Pattern], prices: Prices, machines: Ints) -> Choice:
-        """Return the choice of these patterns at these prices."""
-        holder = prices.holder * (holders(c) > 0)
-        paid = [
-            sum(n * int(prices.replica[t]) + int(holder[t]) for t, n in p.counts.items()) for p in patterns
-        ]
-        cost = np.array([p.cost for p in patterns], dtype=float)
-        return cls(c, patterns, cost - np.array(paid, dtype=float) / 2.0**prices.shift, machines)
+    def dive(self, values: Floats, until: float) -> Plan | None:
+        """Return a plan near a fractional solution (N,); None if time is up before there is one."""
+        settled = np.floor(values + _WHOLE).astype(np.int64)
+        likely, number = np.flatnonzero(values > settled + _WHOLE), _OPEN
+        while not self.run.stopping and self.run.elapsed < until:
+            plan = self._dived(settled, likely, until)
+            if plan is not None or not settled.any():
+                return plan
+            settled = self._opened(settled, number)
+            number *= 2
+        return None
 
-    def left(self, settled: Ints) -> tuple[Ints, Ints, Ints]:
-        """Return replicas (T,), holders (T,) and machines (P,) that settled machines (N,) leave."""
-        replicas, spread, free = self.c.replicas.copy(), holders(self.c), self.machines.copy()
-        for i in np.flatnonzero(settled).tolist():
-            pattern, number = self.patterns[i], int(settled[i])
-            free[pattern.pool] -= number
-            for t, n in pattern.counts.items():
-                replicas[t] -= n * number
-                spread[t] -= number
-        return np.maximum(replicas, 0), np.maximum(spread, 0), free
+    def _dived(self, settled: Ints, likely: Ints, until: float) -> Plan | None:
+        run = self.run
+        part = self._part(settled, likely)
+        while run.elapsed < until and part.generate(run, until) and part.need.machines.sum() > _LAST:
+            values = part.values
+            whole = np.floor(values + _WHOLE).astype(np.int64)
+            if not whole.any() and values.any():
+                rest = values - whole
+                whole[rest >= min(float(rest.max()), _NEARLY)] = 1
+            more = self._settle(settled, part, whole)
+            if (self._left(more).machines < 0).any() or not whole.any():
+                break
+            settled = more
+            part.require(self._left(settled))
+        return self._finished(settled, part, min(_PATIENCE, until - run.elapsed))
 
-    def covered(self, settled: Ints, first: Bools, run: Run, seconds: float) -> tuple[Ints, Floats] | None:
-        """Cover what ``settled`` (N,) leaves; return machines with each pattern (N,), and who is short (T,).
+    def better(self, plan: Plan) -> Plan | None:
+        """Return a plan that differs from ``plan`` on some machines and need not be better; None if none."""
+        now = self.columns.of(plan)
+        settled = self._opened(now, round(self._open))
+        seconds = min(_PATIENCE, self.run.remaining)
+        part = self._part(settled, np.flatnonzero(now > settled))
+        part.generate(self.run, self.run.elapsed + _PRICING * seconds)
+        began = self.run.elapsed
+        found = self._finished(settled, part, (1 - _PRICING) * seconds)
+        took = self.run.elapsed - began
+        pace = 1.1 if took < _QUICK else 0.8 if took > (1 - _PRICING) * seconds else 1.0
+        self._open = float(np.clip(self._open * pace, _FEWEST, _MOST))
+        return found
 
-        Of the patterns, those come into question that fit what is left, the ones of ``first`` (N,), a
-        Boolean, and those of least reduced cost.
-        """
-        replicas, spread, free = self.left(settled)
-        open_ = int(np.count_nonzero(replicas)) + int(np.count_nonzero(free))
-        order = np.lexsort((self.reduced, ~first))
-        pinned: Bools = np.any(self.c.pinned, axis=1)
-        fits = [
-            i
-            for i in order.tolist()
-            if free[self.patterns[i].pool]
-            and (pinned[self.patterns[i].pool] or any(replicas[t] for t in self.patterns[i].counts))
-        ][: max(_PER_ROW * open_, 200)]
-        dearest = max((self.patterns[i].cost for i in fits), default=0)
-        program = Covering(self.c, replicas, spread, free, penalty=3.0 * dearest / 1e6 + 1.0)
-        program.add([self.patterns[i] for i in fits])
+    def _finished(self, settled: Ints, part: Master, seconds: float) -> Plan | None:
+        """Return a plan with ``settled`` (N,) and what an integer program makes of the rest."""
+        if self.run.stopping:
+            return None
+        program = Covering(self.columns, part.need, self._penalty)
+        program.add(part.inside)
         program.whole(_GAP)
 
         def solving() -> None:
-            program.solve(seconds)
+            program.solve(min(seconds, self.run.remaining))
 
-        if not watched(run, solving, run.report, program.stop) or not program.feasible:
+        if not watched(self.run, solving, self.run.report, program.stop) or not program.feasible:
             return None
-        number = settled.copy()
-        number[fits] += np.rint(program.values()).astype(np.int64)
-        return number, np.rint(program.short())
+        whole = np.rint(program.values()).astype(np.int64)
+        return mended(self.columns, self.desks.need, self._settle(settled, part, whole))
 
+    def _settle(self, settled: Ints, part: Master, whole: Ints) -> Ints:
+        """Return (N,): ``settled`` and so many machines of each column in ``part``."""
+        result = np.zeros(len(self.columns), dtype=np.int64)
+        result[: settled.size] = settled
+        result[part.inside[: whole.size]] += whole
+        return result
 
-def rounded(choice: Choice, values: Floats, run: Run, until: float) -> Plan | None:
-    """Return a plan near a fractional solution (N,); None if time is up before all have one."""
-    settled = np.floor(values + _WHOLE).astype(np.int64)
-    likely = values > settled + _WHOLE
-    rng = np.random.default_rng(run.seed)
-    number = _FIRST
-    while not run.stopping and run.elapsed < until:
-        found = choice.covered(settled, likely, run, min(0.5 * (until - run.elapsed) + 0.2, run.remaining))
-        if found is None:
-            return None
-        machines, short = found
-        if not short.any():
-            return trimmed(choice, machines)
-        if not settled.any():
-            return None
-        settled = opened(choice, settled, number, rng, short)
-        number *= 2
-    return None
+    def _left(self, settled: Ints) -> Need:
+        return self.desks.need.less(self.columns, settled).at_least_nothing()
 
+    def _part(self, settled: Ints, first: Ints) -> Master:
+        """Return a master for what ``settled`` (N,) leaves, that knows ``first`` and promising columns."""
+        need = self._left(settled)
+        rank = self.reduced().copy()
+        rank[first] = -np.inf
+        pool = self.columns.pool
+        useful = self.columns.holding(need.replicas > 0) | need.full[pool]
+        here = np.flatnonzero(useful & (need.machines[pool] > 0))
+        most = max(_PER_ROW * int(np.count_nonzero(need.replicas) + np.count_nonzero(need.machines)), 200)
+        part = Master(self.desks, need)
+        part.add(here[np.argsort(rank[here], kind="stable")[:most]])
+        return part
 
-def opened(choice: Choice, settled: Ints, number: int, rng: np.random.Generator, wanted: Floats) -> Ints:
-    """Return ``settled`` with up to ``number`` machines fewer, drawn at random.
+    def reduced(self) -> Floats:
+        """Return (N,): cost less what the replicas are paid, in ppm: how much dearer it makes a plan."""
+        if self._reduced.size < len(self.columns):
+            holder = self._prices.holder * (self.desks.need.holders > 0)
+            paid = self.columns.paid(self._prices.replica, holder) / 2.0**self._prices.shift
+            gains = np.zeros(self.desks.need.machines.size)
+            np.maximum.at(gains, self.columns.pool, paid - self.columns.cost)
+            self._reduced = self.columns.cost - paid + gains[self.columns.pool]
+        return self._reduced
 
-    Machines with models that are ``wanted`` (T,), and patterns of high reduced cost, are drawn first.
-    """
-    kinds = np.flatnonzero(settled)
-    holds = np.array([any(wanted[t] > 0 for t in choice.patterns[i].counts) for i in kinds.tolist()])
-    dear = np.maximum(choice.reduced[kinds], 0.0)
-    weight = settled[kinds] * (0.1 + dear / (1.0 + dear.max()))
-    weight = weight * np.where(holds, 10.0, 1.0)
-    drawn = rng.choice(kinds, size=number, p=weight / weight.sum())
-    result = settled.copy()
-    np.subtract.at(result, drawn, 1)
-    return np.maximum(result, 0)
-
-
-def trimmed(choice: Choice, machines: Ints) -> Plan:
-    """Return the plan of ``machines`` (N,) with each pattern, less the replicas that are placed too often.
-
-    Each is taken from a machine where, of those that hold its model, leaving saves most.
-    """
-    c = choice.c
-    over = -c.replicas
-    groups: list[tuple[int, int, Counter[int]]] = []
-    for i in np.flatnonzero(machines).tolist():
-        pattern, number = choice.patterns[i], int(machines[i])
-        groups.append((pattern.pool, number, Counter(pattern.counts)))
-        for t, n in pattern.counts.items():
-            over[t] += n * number
-    for t in np.repeat(np.arange(over.size), np.maximum(over, 0)).tolist():
-        holding = [g for g, (p, _, counts) in enumerate(groups) if counts[t] > c.pinned[p, t]]
-        if sum(n for _, n, counts in groups if counts[t]) <= holders(c)[t]:
-            holding = [g for g in holding if groups[g][2][t] > 1] or holding
-        best = max(holding, key=lambda g: _saved(c, groups[g][0], groups[g][2], t))
-        pool, number, counts = groups[best]
-        less = counts.copy()
-        less[t] -= 1
-        groups[best : best + 1] = [(pool, number - 1, counts)] if number > 1 else []
-        groups.append((pool, 1, +less))
-    return Plan.from_patterns(groups)
-
-
-def _saved(c: Compiled, p: int, counts: Counter[int], t: int) -> int:
-    """Return what a replica of t costs beside the others, without factor."""
-    k = int(c.type_of[p])
-    both = sum(n * int(c.cost[k, t, u] + c.cost[k, u, t]) for u, n in counts.items())
-    alone = int(c.price[p]) if counts.total() == 1 else 0
-    return both - 2 * int(c.cost[k, t, t]) + int(c.background_cost[p, t]) + alone
+    def _opened(self, settled: Ints, number: int) -> Ints:
+        """Return ``settled`` with up to ``number`` machines fewer: half dear ones, half of any kind."""
+        kinds = np.flatnonzero(settled)
+        dear = self.reduced()[kinds] > _DEAR
+        copies = np.repeat(kinds[dear], np.minimum(settled[kinds[dear]], _COPIES))
+        chosen = self._rng.permutation(copies)[: number // 2]
+        others = self._rng.permutation(kinds[~dear] if (~dear).any() else kinds)[: number - chosen.size]
+        result = settled.copy()
+        np.subtract.at(result, np.concatenate([chosen, others]), 1)
+        return np.maximum(result, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from planner.generate import generate
 from solvers.enumeration import Pattern, few_patterns, pattern_of
 from solvers.fleet import machines_needed
 from solvers.pricer import Pricer, Prices
+from solvers.terms import Ints
 from tests.random_instances import solved
 
 MANY = 10**6
@@ -41,6 +44,11 @@ def listed(c: Compiled, p: int) -> list[Pattern]:
     return result
 
 
+def patterns(c: Compiled, p: int, rows: Ints) -> list[Pattern]:
+    """Return what pricing found, pattern by pattern."""
+    return [pattern_of(c, p, Counter(t for t in row if t >= 0)) for row in rows.tolist()]
+
+
 def key(pattern: Pattern) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(pattern.counts.items()))
 
@@ -57,7 +65,8 @@ def test_the_best_pattern_is_that_of_brute_force() -> None:
             prices, everything = random_prices(c, rng), listed(c, p)
             gains = {key(q): gain(c, q, prices) for q in everything}
             pricer = Pricer(c, p)
-            found, upper = pricer.best(pricer.market(prices), MANY)
+            rows, upper = pricer.best(pricer.market(prices), MANY)
+            found = patterns(c, p, rows)
             if not everything:
                 assert not found
                 continue
@@ -69,10 +78,10 @@ def test_the_best_pattern_is_that_of_brute_force() -> None:
             floor = best - int(rng.integers(1, 10**6)) * 2**prices.shift
             above = pricer.above(pricer.market(prices), floor, len(everything), MANY)
             assert above is not None
-            assert {key(q): q.cost for q in above} == {
+            assert {key(q): q.cost for q in patterns(c, p, above)} == {
                 key(q): q.cost for q in everything if gains[key(q)] > floor
             }, seed
-            for q in pricer.grown(pricer.market(prices), 5):
+            for q in patterns(c, p, pricer.grown(pricer.market(prices), 5)):
                 assert gains[key(q)] == gain(c, q, prices)
             seen += 1
     assert seen > 100
@@ -112,5 +121,5 @@ def test_many_slots_are_priced_exactly() -> None:
     rng = np.random.default_rng(0)
     prices = Prices.rounded(c, rng.uniform(0.2, 1.0, 40) * 11 * c.cost.mean(), np.zeros(40))
     pricer = Pricer(c, 0)
-    found, upper = pricer.best(pricer.market(prices), MANY)
-    assert gain(c, found[-1], prices) == upper
+    rows, upper = pricer.best(pricer.market(prices), MANY)
+    assert gain(c, patterns(c, 0, rows)[-1], prices) == upper

@@ -1,0 +1,69 @@
+"""Instances of distinct models: quadratic bin packing, and few big machines.
+
+*Quadratic bin packing*: every model has one replica, one resource limits what a machine holds, a machine has
+a price, pairs that share one have a cost. Weights are uniform in 1-50, costs uniform in 1-100, a share of the
+pairs has one, as in the literature; capacity and price are our own choice (``CAPACITIES``, ``PRICE``).
+
+*Few big machines*: hundreds of models on each of 2 to 15 machines, so that patterns cannot be listed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from planner.instance import InferenceModel, Instance, MachineType, Objective
+
+CAPACITIES = (60, 100, 150)
+PRICE = 100
+SCALE = 0.01
+
+Floats = NDArray[np.float64]
+
+
+def quadratic(items: int, density: float, capacity: int, *, types: int = 1, seed: int = 0) -> Instance:
+    """Return a quadratic bin packing instance.
+
+    Parameters
+    ----------
+    density
+        Share of the pairs that cost something beside each other.
+    types
+        With more than one, each type has costs of its own, and what t does to u is not what u does to t.
+    """
+    rng = np.random.default_rng([seed, items, round(100 * density), capacity, types])
+    weight = rng.integers(1, 51, items)
+    degradation = np.zeros((types, items, items))
+    for k in range(types):
+        cost = rng.integers(1, 101, (items, items)) * (rng.random((items, items)) < density)
+        if types == 1:
+            upper = np.triu(cost, 1)
+            cost = (upper + upper.T) / 2
+        degradation[k] = cost * SCALE
+    name = f"quadratic-{items}-{round(100 * density)}-{capacity}-{types}-{seed}"
+    return _instance(name, degradation, weight, [items] * types, capacity, PRICE * SCALE)
+
+
+def _instance(
+    name: str, degradation: Floats, weight: Floats, machines: list[int], capacity: int, price: float
+) -> Instance:
+    kinds = [f"type-{k}" for k in range(len(machines))]
+    objective = Objective(degradation=1.0, price=1.0) if price else "degradation"
+    return Instance(
+        name=name,
+        machine_types=tuple(
+            MachineType(name=kind, count=count, resources={"memory_gb": float(capacity)}, price=price)
+            for kind, count in zip(kinds, machines, strict=True)
+        ),
+        models=tuple(
+            InferenceModel(
+                name=f"model-{t:04d}",
+                replicas=1,
+                demand={"memory_gb": float(weight[t])},
+                latency_ms=dict.fromkeys(kinds, 10.0),
+            )
+            for t in range(weight.size)
+        ),
+        degradation=degradation,
+        objective=objective,
+    )
