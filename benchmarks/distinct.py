@@ -32,10 +32,10 @@ def quadratic(items: int, density: float, capacity: int, *, types: int = 1, seed
         With more than one, each type has costs of its own, and what t does to u is not what u does to t.
     """
     rng = np.random.default_rng([seed, items, round(100 * density), capacity, types])
-    weight = rng.integers(1, 51, items)
+    weight = rng.integers(1, 51, items).astype(float)
     degradation = np.zeros((types, items, items))
     for k in range(types):
-        cost = rng.integers(1, 101, (items, items)) * (rng.random((items, items)) < density)
+        cost: Floats = rng.uniform(1, 101, (items, items)) // 1 * (rng.random((items, items)) < density)
         if types == 1:
             upper = np.triu(cost, 1)
             cost = (upper + upper.T) / 2
@@ -48,7 +48,6 @@ def _instance(
     name: str, degradation: Floats, weight: Floats, machines: list[int], capacity: int, price: float
 ) -> Instance:
     kinds = [f"type-{k}" for k in range(len(machines))]
-    objective = Objective(degradation=1.0, price=1.0) if price else "degradation"
     return Instance(
         name=name,
         machine_types=tuple(
@@ -65,5 +64,5 @@ def _instance(
             for t in range(weight.size)
         ),
         degradation=degradation,
-        objective=objective,
+        objective=Objective(degradation=1.0, price=1.0),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,22 +138,26 @@ class Need:
     ----------
     replicas (T,), holders (T,)
         To place; and on how many machines each model must be at least, 0 where one is enough.
-    machines (P,)
-        There are.
-    full (P,)
-        Whether all machines of a pool must carry a pattern, because replicas are pinned there.
+    least (P,), machines (P,)
+        The fewest and the most machines of each pool that carry a pattern. All must where replicas are
+        pinned.
+    fewest, most
+        The same over all pools.
     """
 
     replicas: Ints
     holders: Ints
+    least: Ints
     machines: Ints
-    full: Bools
+    fewest: int
+    most: int
 
     @classmethod
     def of(cls, c: Compiled) -> Need:
         """Return what a plan of ``c`` needs."""
-        full: Bools = np.any(c.pinned, axis=1)
-        return cls(c.replicas, holders(c), machines_needed(c), full)
+        machines = machines_needed(c)
+        least = np.where(c.pinned.any(axis=1), machines, 0)
+        return cls(c.replicas, holders(c), least, machines, 0, int(machines.sum()))
 
     def less(self, columns: Columns, machines: Ints) -> Need:
         """Return what is needed beside so many machines (N,) with each pattern; negative where too much."""
@@ -162,10 +166,18 @@ class Need:
         held = counts.copy()
         held.data = np.ones_like(held.data)
         spread = self.holders > 0
-        free = self.machines.copy()
-        np.subtract.at(free, columns.pool[used], number)
-        return Need(self.replicas - number @ counts, self.holders - spread * (number @ held), free, self.full)
+        taken = np.zeros_like(self.machines)
+        np.add.at(taken, columns.pool[used], number)
+        total = int(taken.sum())
+        return Need(
+            self.replicas - number @ counts,
+            self.holders - spread * (number @ held),
+            np.maximum(self.least - taken, 0),
+            self.machines - taken,
+            max(self.fewest - total, 0),
+            self.most - total,
+        )
 
     def at_least_nothing(self) -> Need:
         """Return the same without what is covered more than enough."""
-        return Need(np.maximum(self.replicas, 0), np.maximum(self.holders, 0), self.machines, self.full)
+        return replace(self, replicas=np.maximum(self.replicas, 0), holders=np.maximum(self.holders, 0))

@@ -3,7 +3,8 @@
     minimise  sum_i cost_i x_i + sum_t penalty_t (short_t + lacking_t)
     placed    sum_i c_it x_i + short_t >= replicas_t
     spread    sum_{i with t} x_i + lacking_t >= holders_t
-    machines  sum_{i of p} x_i <= machines_p      (= where replicas are pinned)
+    machines  least_p <= sum_{i of p} x_i <= machines_p
+    total     fewest <= sum_i x_i <= most
 
 x_i machines carry pattern i. Costs are in units of the objective (1,000,000 ppm).
 """
@@ -40,15 +41,13 @@ class Covering:
 
     def __init__(self, columns: Columns, need: Need, penalty: Floats, *, free: bool = False) -> None:
         self.highs, self._columns, self._free = Quiet(), columns, free
-        self._models = columns.models
+        self._models, self._pools = columns.models, need.machines.size
         self._spread = need.holders > 0
         self._stopping = False
         self.highs.setOptionValue("threads", THREADS)
         for event in (self.highs.cbMipInterrupt, self.highs.cbSimplexInterrupt, self.highs.cbIpmInterrupt):
             event.subscribe(self._may_go_on)
-        inf = highspy.kHighsInf
-        lower = np.concatenate([need.replicas, need.holders, np.where(need.full, need.machines, -inf)])
-        upper = np.concatenate([np.full(2 * self._models, inf), need.machines])
+        lower, upper = self._sides(need)
         empty = np.zeros(0, np.int32)
         self.highs.addRows(lower.size, lower, upper, 0, np.zeros(lower.size, np.int32), empty, np.zeros(0))
         each = np.concatenate([np.arange(self._models), self._models + np.flatnonzero(self._spread)])
@@ -63,13 +62,21 @@ class Covering:
         """End a solve that runs in another thread."""
         self._stopping = True
 
+    def _sides(self, need: Need) -> tuple[Floats, Floats]:
+        lower = np.concatenate([need.replicas, need.holders, need.least, [need.fewest]])
+        infinite = np.full(2 * self._models, highspy.kHighsInf)
+        most = need.most if need.most < need.machines.sum() else highspy.kHighsInf
+        return lower.astype(float), np.concatenate([infinite, need.machines, [most]])
+
     def require(self, need: Need) -> None:
         """Cover this instead; the same models must be spread."""
-        rows = 2 * self._models + need.machines.size
-        inf = np.full(2 * self._models, highspy.kHighsInf)
-        lower = np.concatenate([need.replicas, need.holders, np.where(need.full, need.machines, -inf[0])])
-        upper = np.concatenate([inf, need.machines])
-        self.highs.changeRowsBounds(rows, np.arange(rows, dtype=np.int32), lower, upper)
+        lower, upper = self._sides(need)
+        self.highs.changeRowsBounds(lower.size, np.arange(lower.size, dtype=np.int32), lower, upper)
+
+    def penalise(self, penalty: Floats) -> None:
+        """Change the penalties (T,)."""
+        each = np.arange(self._slack, dtype=np.int32)
+        self.highs.changeColsCost(self._slack, each, penalty[self._missing])
 
     def add(self, which: Ints) -> None:
         """Append some of the patterns."""
@@ -79,8 +86,10 @@ class Covering:
         holds = counts.copy()
         holds.data = self._spread[counts.indices].astype(float)
         pool = self._columns.pool[which]
-        here = coo_array((np.ones(pool.size), (np.arange(pool.size), pool)))
-        matrix = csr_array(hstack([counts, holds, here], format="csr"))
+        each, ones = np.arange(pool.size), np.ones(pool.size)
+        here = coo_array((ones, (each, pool)), shape=(pool.size, self._pools))
+        total = coo_array((ones, (each, np.zeros(pool.size, dtype=np.int64))))
+        matrix = csr_array(hstack([counts, holds, here, total], format="csr"))
         self._append(matrix, np.zeros(pool.size) if self._free else self._columns.cost[which] / PPM)
 
     def _append(self, matrix: csr_array, cost: Floats) -> None:
@@ -124,7 +133,8 @@ class Covering:
         np.add.at(missing, self._missing, found[: self._slack])
         return missing
 
-    def prices(self) -> tuple[Floats, Floats]:
-        """Return the prices of replicas and of holders in ppm, shape (T,), not negative."""
-        dual = np.maximum(np.array(self.highs.getSolution().row_dual), 0.0) * PPM
-        return dual[: self._models], dual[self._models : 2 * self._models]
+    def prices(self) -> Floats:
+        """Return prices in ppm, (2 T + 1,): of replicas, of holders, both not negative, of any machine."""
+        dual = np.array(self.highs.getSolution().row_dual) * PPM
+        paid: Floats = np.append(np.maximum(dual[: 2 * self._models], 0.0), dual[-1])
+        return paid

@@ -7,7 +7,7 @@ falling below 0.
 
 Bound: for any prices y >= 0, and G_p at least the largest gain of any pattern of pool p,
 
-    income(y) - sum_p machines_p G_p        (G_p >= 0 where a machine may stay empty)
+    sum_t y_t replicas_t - sum_p machines_p G_p        (G_p >= 0 where a machine may stay empty)
 
 is at most the optimum (Lagrange; Farley, *Operations Research* 38, 1990, is a scaled form of it). It needs no
 linear program to be right, only exact pricing or a proven bound on it. Prices swing wildly while few columns
@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, Compiled
+from planner.compiled import PPM, UNLIMITED, Compiled
 from solvers.columns import Columns, Need
 from solvers.compact import unit, watched
 from solvers.covering import Covering
@@ -40,6 +40,7 @@ _NODES, _NODES_PER_SECOND = 2_000_000, 50_000
 _GROWN = 64
 _CLOSE = 1e-9
 _SMOOTH = 0.6
+_RAISED, _SHORT = 10.0, 1e-6
 
 
 @dataclass(frozen=True)
@@ -92,15 +93,28 @@ class Desks:
         each = 2.0 * deep * largest * max(float(c.factor.max()) / PPM, 1.0) + float(
             c.background_cost.max(initial=0)
         )
-        #: Dearer than anything that could be done about a replica that is short.
-        self.penalty = 1.0 if free else 2.0 * (deep * each + float(c.price.max(initial=0))) / PPM + 1.0
+        #: Of a replica that is short: what opening a machine costs, and more than anything else could.
+        self.penalty = (1.0, 1.0)
+        if not free:
+            mean = float(np.mean(c.cost)) if c.cost.size else 0.0
+            usual = (float(c.price.max(initial=0)) + 4.0 * deep * mean) / PPM + 1e-3
+            most = 2.0 * (deep * each + float(c.price.max(initial=0))) / PPM + 1.0
+            self.penalty = (min(usual, most), most)
 
-    def price(self, prices: Prices, nodes: int, left: Ints | None = None) -> dict[int, Priced]:
-        """Price every pool, as many at once as there are processors."""
+    def price(self, prices: Prices, nodes: int, least: Ints, left: Ints | None = None) -> dict[int, Priced]:
+        """Price every pool, as many at once as there are processors.
+
+        Parameters
+        ----------
+        least (P,)
+            Machines of each pool that cannot stay empty.
+        left (T,)
+            The most replicas of each model in a pattern beside pinned ones; by default as many as there are.
+        """
 
         def one(pricer: Pricer) -> Priced:
             market = pricer.market(prices, left)
-            best, gain = pricer.best(market, nodes)
+            best, gain = pricer.best(market, nodes, empty=not least[pricer.pool])
             return Priced(best, pricer.grown(market, _GROWN), gain)
 
         return dict(zip(self.pricers, self._threads.map(one, self.pricers.values()), strict=True))
@@ -137,12 +151,13 @@ class Master:
         self.desks, self._part = desks, part is not None
         self.need = desks.need if part is None else part
         self._left = part.replicas if part is not None else None
-        penalty = np.full(desks.columns.models, desks.penalty)
+        self._penalty = desks.penalty[0]
+        penalty = np.full(desks.columns.models, self._penalty)
         self.covering = Covering(desks.columns, self.need, penalty, free=desks.free)
         self.inside = np.zeros(0, dtype=np.int64)
         self.proof: Proof | None = None
         self.values = np.zeros(0)
-        self._centre: tuple[Floats, Floats] | None = None
+        self._centre: Floats | None = None
         self._step = 1 if desks.free else unit(desks.c)
         self.impossible = False
         if part is None:
@@ -151,10 +166,10 @@ class Master:
     def _pinned(self) -> None:
         """Know one pattern of each pool with pinned replicas: all its machines must carry one."""
         c = self.desks.c
-        zero = np.zeros(c.replicas.size)
-        for p in np.flatnonzero(self.need.full & (self.need.machines > 0)).tolist():
+        zero = np.zeros(2 * c.replicas.size + 1)
+        for p in np.flatnonzero(self.need.least).tolist():
             pricer = self.desks.pricers[p]
-            found, _ = pricer.best(pricer.market(Prices.rounded(c, zero, zero)), _NODES)
+            found, _ = pricer.best(pricer.market(Prices.rounded(c, zero)), _NODES)
             self.impossible |= not found.size
             self.add(np.array(self.desks.add(p, found), dtype=np.int64))
 
@@ -166,26 +181,36 @@ class Master:
             self.inside = np.concatenate([self.inside, new])
         return int(new.size)
 
-    def require(self, part: Need) -> None:
-        """Cover this part instead."""
-        self.need, self._left, self.proof, self._centre = part, part.replicas, None, None
-        self.covering.require(part)
+    def require(self, need: Need) -> None:
+        """Cover this instead."""
+        self.need, self.proof, self._centre = need, None, None
+        self._left = need.replicas if self._part else None
+        self.covering.require(need)
 
-    def generate(self, run: Run, until: float) -> bool:
+    def generate(self, run: Run, until: float, enough: int = UNLIMITED) -> bool:
         """Add patterns until none gains or the bound is reached; return whether the solution is optimal.
 
-        Ends at ``until`` seconds on the clock of ``run``.
+        Ends at ``until`` seconds on the clock of ``run``, and where the bound is ``enough``.
         """
         while not self.impossible and self._solve(run, until):
             self.values = self.covering.values()
             best = self.covering.objective
-            if self.proof is not None and self.proof.bound >= best * (1 - _CLOSE):
+            reached = self.proof is not None and self.proof.bound >= best * (1 - _CLOSE)
+            if (reached or not self._price(run)) and not run.stopping and not self._penalised():
                 return True
-            if not self._price(run):
-                return not run.stopping
-            if run.elapsed >= until or run.stopping:
+            ended = run.elapsed >= until or run.stopping
+            if ended or (self.proof is not None and self.proof.bound >= enough):
                 return False
         return False
+
+    def _penalised(self) -> bool:
+        """Raise the penalty if some replicas are short; return whether that was possible."""
+        most = self.desks.penalty[1]
+        if self._penalty >= most or self.covering.short().sum() < _SHORT:
+            return False
+        self._penalty = min(_RAISED * self._penalty, most)
+        self.covering.penalise(np.full(self.desks.columns.models, self._penalty))
+        return True
 
     def _solve(self, run: Run, until: float) -> bool:
         solved: list[bool] = []
@@ -200,40 +225,40 @@ class Master:
         here = self.covering.prices()
         new = 0
         if self._centre is not None:
-            between = [_SMOOTH * a + (1 - _SMOOTH) * b for a, b in zip(self._centre, here, strict=True)]
-            new = self._priced(between[0], between[1], run)
+            new = self._priced(_SMOOTH * self._centre + (1 - _SMOOTH) * here, run)
         if not new and not run.stopping:
-            new = self._priced(*here, run)
+            new = self._priced(here, run)
         return new
 
-    def _priced(self, replica: Floats, holder: Floats, run: Run) -> int:
-        c = self.desks.c
-        prices = Prices.rounded(c, replica, holder)
+    def _priced(self, paid: Floats, run: Run) -> int:
+        need = self.need
+        prices = Prices.rounded(self.desks.c, paid)
         if run.report():
             return 0
         nodes = int(np.clip(_NODES_PER_SECOND * run.remaining / len(self.desks.pricers), 1_000, _NODES))
-        priced = self.desks.price(prices, nodes, self._left)
+        priced = self.desks.price(prices, nodes, need.least, self._left)
         found = [self.desks.add(p, rows) for p, r in priced.items() for rows in (r.best, r.grown)]
         new = self.add(np.array([*chain(*found)], dtype=np.int64))
-        income = int(prices.replica @ self.need.replicas + prices.holder @ self.need.holders)
-        exact = income - sum(int(self.need.machines[p]) * r.gain for p, r in priced.items())
+        exact = int(prices.replica @ need.replicas + prices.holder @ need.holders)
+        exact += prices.machine * (need.fewest if prices.machine > 0 else need.most)
+        exact -= sum(
+            r.gain * int((need.machines if r.gain > 0 else need.least)[p]) for p, r in priced.items()
+        )
         bound = max(-(-exact // (self._step << prices.shift)) * self._step, 0)
         if self.proof is None or exact > self.proof.exact:
             gains = {p: r.gain for p, r in priced.items()}
-            self.proof, self._centre = Proof(prices, gains, bound, exact), (replica, holder)
-            if not (self._part or self.desks.free):
+            self.proof, self._centre = Proof(prices, gains, bound, exact), paid
+            if need is self.desks.need and not self.desks.free:
                 run.report(bound=bound)
         return new
 
-    def within(self, objective: int, most: int, run: Run) -> list[int] | None:
+    def within(self, proof: Proof, objective: int, most: int, run: Run) -> list[int] | None:
         """Return every column that a plan with at most this objective can carry; None if too many."""
-        if self.proof is None:
-            return None
         found: list[int] = []
-        for p, floor in self.proof.floors(objective).items():
+        for p, floor in proof.floors(objective).items():
             nodes = int(np.clip(_NODES_PER_SECOND * run.remaining / len(self.desks.pricers), 1_000, _NODES))
             pricer = self.desks.pricers[p]
-            some = pricer.above(pricer.market(self.proof.prices), floor, most - len(found), nodes)
+            some = pricer.above(pricer.market(proof.prices), floor, most - len(found), nodes)
             if some is None or run.stopping:
                 return None
             found += self.desks.add(p, some)

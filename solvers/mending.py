@@ -42,7 +42,7 @@ class _Draft:
         self.machines[: machines.size] = machines
         after = need.less(columns, self.machines)
         self.left, self.spread, self.free = after.replicas.copy(), after.holders, after.machines
-        self.full = need.full
+        self.full = need.least > 0
 
     def leave(self, t: int) -> None:
         """Take a replica of t from where that saves most, but from no machine that it is pinned to."""

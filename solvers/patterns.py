@@ -5,10 +5,9 @@
    at every iteration and so tight that what remains is mostly a matter of rounding.
 3. Rounding (:mod:`solvers.rounding`): whole machines of the fractional solution are settled, the rest is a
    small integer program.
-4. A plan that carries a pattern costs at least the bound plus how far that pattern's gain is from the best
-   gain. All patterns for which this is no more than the plan's objective are listed; where they are few,
-   the integer program over them decides: its optimum is the optimum (reduced cost fixing).
-5. Else a large neighbourhood search over patterns, until the time is up.
+4. Branching on numbers of machines, and the integer program over all patterns that a better plan can carry,
+   where they are few (:mod:`solvers.branching`): both raise the bound.
+5. Else a large neighbourhood search over patterns (:mod:`solvers.rounding`), until the time is up.
 
 If replicas stay without a machine in the linear program, the same with costs of 0 proves that there is no
 plan (Farkas' lemma).
@@ -21,9 +20,9 @@ import dataclasses
 import numpy as np
 
 from planner.instance import Instance
-from planner.plan import Plan
 from solvers import milp
-from solvers.compact import checked_objective, first_plan, impossible
+from solvers.branching import Best, Tree
+from solvers.compact import first_plan, impossible
 from solvers.enumeration import all_patterns
 from solvers.master import Desks, Master
 from solvers.milp_by_pattern import by_pattern
@@ -36,7 +35,7 @@ _BRIEF = 0.05
 _GENERATING = 0.7
 _ROUNDING = 0.5
 _FEW, _NONE = 20_000, 1e-6
-_START = 2_000
+_START, _FRUITLESS = 2_000, 8
 
 
 def unsuited(instance: Instance) -> str:
@@ -57,7 +56,7 @@ def solve(instance: Instance, run: Run) -> Outcome:
         outcome = milp.solve(instance, run)
         note = f"milp instead, because {why}" + (f"; {outcome.note}" if outcome.note else "")
         return dataclasses.replace(outcome, note=note)
-    best = _Best(instance, run)
+    best = Best(instance, run)
     best.take(first_plan(instance, run, share=_BRIEF))
     desks = Desks(c)
     master = Master(desks)
@@ -70,48 +69,21 @@ def solve(instance: Instance, run: Run) -> Outcome:
     if master.proof is None:
         return _decided(best, 0)
     rounding = Rounding(desks, master.proof.prices, run)
-    values = np.zeros(len(desks.columns))
-    values[master.inside[: master.values.size]] = master.values
-    best.take(rounding.dive(values, run.elapsed + _ROUNDING * run.remaining))
-    return _closed(best, master, rounding)
+    best.take(rounding.dive(master, run.elapsed + _ROUNDING * run.remaining))
+    return _closed(best, Tree(master, best, rounding, optimal=optimal), rounding)
 
 
-class _Best:
-    """The best plan so far."""
-
-    def __init__(self, instance: Instance, run: Run) -> None:
-        self.instance, self.run = instance, run
-        self.plan: Plan | None = None
-        self.objective: int | None = None
-
-    def take(self, plan: Plan | None) -> bool:
-        """Keep a plan if the checker accepts it and it is better."""
-        objective = None if plan is None else checked_objective(self.instance, plan)
-        if objective is None or (self.objective is not None and objective >= self.objective):
-            return False
-        self.plan, self.objective = plan, objective
-        self.run.report(objective=objective)
-        return True
-
-
-def _closed(best: _Best, master: Master, rounding: Rounding) -> Outcome:
+def _closed(best: Best, tree: Tree, rounding: Rounding) -> Outcome:
     """Close the gap between plan and bound as far as time allows."""
-    instance, run, columns = best.instance, best.run, master.desks.columns
-    proof = master.proof
-    assert proof is not None
-    listed = False
-    while not run.stopping and best.plan is not None and best.objective != proof.bound:
-        if not listed and best.objective is not None:
-            listed = True
-            few = master.within(best.objective, _FEW, run)
-            if few is not None and not run.stopping:
-                f = by_pattern(instance.compiled, columns.patterns(few))
-                return milp.solved(instance, run, f, best.plan, proof.bound).outcome(best.plan)
-        listed &= not best.take(rounding.better(best.plan))
-    return _decided(best, proof.bound)
+    run, fruitless = best.run, 0
+    while not run.stopping and best.plan is not None and not tree.closed:
+        if tree.grow() or (fruitless >= _FRUITLESS and tree.decide()):
+            continue
+        fruitless = 0 if best.take(rounding.better(best.plan)) else fruitless + 1
+    return _decided(best, tree.bound)
 
 
-def _decided(best: _Best, bound: int) -> Outcome:
+def _decided(best: Best, bound: int) -> Outcome:
     """Return what was found; without a plan, let all patterns decide where they are few."""
     instance, run = best.instance, best.run
     everything = None if best.plan is not None or run.stopping else all_patterns(instance.compiled, _FEW)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from planner.compiled import PPM, UNLIMITED, Compiled
 from solvers.enumeration import may_be_together
-from solvers.fleet import holders
+from solvers.fleet import holders, machines_needed
 from solvers.pricing import NOTHING, Desk, Market, desk, grow, search
 from solvers.terms import Ints
 
@@ -28,28 +28,40 @@ _TOLLS = (0.0, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4)
 
 @dataclass(frozen=True)
 class Prices:
-    """What is paid for a replica, and for a machine that holds the model: (T,), in 2^-shift ppm, >= 0."""
+    """What is paid, in 2^-shift ppm.
+
+    Attributes
+    ----------
+    replica (T,), holder (T,)
+        For a replica, and for a machine that holds the model; not negative.
+    machine
+        For any machine that carries a pattern; may be negative.
+    """
 
     replica: Ints
     holder: Ints
+    machine: int
     shift: int
 
     @classmethod
-    def rounded(cls, c: Compiled, replica: Floats, holder: Floats) -> Prices:
-        """Return prices in ppm, rounded so finely that sums of them cannot overflow."""
-        replica, holder = (np.clip(np.nan_to_num(p, posinf=0.0), 0.0, 2.0**50) for p in (replica, holder))
+    def rounded(cls, c: Compiled, paid: Floats) -> Prices:
+        """Return prices (2 T + 1,) in ppm, as above, rounded so finely that sums of them cannot overflow."""
+        models = c.replicas.size
+        paid = np.clip(np.nan_to_num(paid, posinf=0.0, neginf=0.0), -(2.0**50), 2.0**50)
+        replica, holder, machine = (
+            np.maximum(paid[:models], 0),
+            np.maximum(paid[models:-1], 0),
+            float(paid[-1]),
+        )
         total = float(replica @ c.replicas + holder @ holders(c)) + float(
             c.cost.max(initial=0)
         ) * DEEPEST**2 * max(float(c.factor.max()) / PPM, 1.0)
         each = float(c.miss_price.max(initial=0)) + float(c.background_cost.max(initial=0))
         total += float(c.price.max(initial=0)) + DEEPEST * each
+        total += abs(machine) * float(machines_needed(c).sum())
         shift = int(np.clip(np.floor(np.log2(_ROOM / max(total, 1.0))), 0, 12))
         fine = [np.rint(p * 2.0**shift).astype(np.int64) for p in (replica, holder)]
-        return cls(fine[0], fine[1], shift)
-
-    def income(self, c: Compiled) -> int:
-        """Return what all replicas, and the machines that ``min_machines`` asks for, are worth together."""
-        return int(self.replica @ c.replicas + self.holder @ holders(c))
+        return cls(fine[0], fine[1], round(machine * 2.0**shift), shift)
 
 
 def deepest(c: Compiled, p: int) -> int:
@@ -141,8 +153,8 @@ class Pricer:
         softly = bool((soft < UNLIMITED).any()) and not self._free
         toll, free = self._toll(value + bonus)
         return Market(
-            base=own - price + int(bonus[self._pinned > 0].sum()),
-            price=price,
+            base=own + prices.machine - price + int(bonus[self._pinned > 0].sum()),
+            price=price - prices.machine,
             slots=self._slots,
             gain=value + slip - (pulled << shift),
             bonus=bonus,
@@ -198,15 +210,19 @@ class Pricer:
             return np.zeros(worth.size, dtype=np.int64), 0
         return (self._demand @ fine) >> 20, int(self._room @ fine >> 20) + 1
 
-    def best(self, market: Market, nodes: int) -> tuple[Ints, int]:
+    def best(self, market: Market, nodes: int, *, empty: bool = True) -> tuple[Ints, int]:
         """Return a few patterns of rising gain, the last one best, and a proven upper bound on every gain.
 
-        The machine that stays empty is among them in pools without pinned replicas: the bound is not
-        negative there. The bound is in the market's units; at most ``nodes`` nodes are searched.
+        The bound is in the market's units; at most ``nodes`` nodes are searched.
+
+        Parameters
+        ----------
+        empty
+            A machine may stay empty, so that the bound is not negative; not where replicas are pinned.
         """
         if self._broken:
             return self._rows_of(self._desk, slice(0, 0)), NOTHING
-        floor = NOTHING if self._pin else 0
+        floor = 0 if empty and not self._pin else NOTHING
         stored, upper = search(market, self._desk, floor, False, nodes)
         return self._rows_of(self._desk, slice(max(stored - _KEPT, 0), stored)), upper
 

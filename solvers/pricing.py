@@ -34,7 +34,7 @@ class Market(NamedTuple):
     """What is for sale: C models of a pool at prices, in units of 2^-shift ppm; (C,) int64 where not said."""
 
     base: int  # gain of the pinned replicas less the price of the machine
-    price: int  # of the machine
+    price: int  # of the machine, less what is paid for one that is used
     slots: int  # left beside pinned replicas
     gain: Ints  # of the first replica beside the pinned ones, without bonus
     bonus: Ints  # for having at least one
@@ -283,7 +283,7 @@ def search(x: Market, w: Desk, best: int, every: bool, nodes: int) -> tuple[int,
         The search is cut off after so many, and where ``w.found`` is full.
     """
     keep = every or x.factored
-    _open(x, w, keep)
+    _open(x, w, keep or x.base > 0 or best < 0)  # one replica may have to do, though none gains
     d, stored, seen = 0, 0, 0
     if x.pin > 0:
         worth = _worth(x, w, 0)

@@ -63,21 +63,24 @@ class Rounding:
         self._penalty = 2.0 * replica + replica.mean() + 1e-3
         self._open = float(_OPEN)
 
-    def dive(self, values: Floats, until: float) -> Plan | None:
-        """Return a plan near a fractional solution (N,); None if time is up before there is one."""
+    def dive(self, master: Master, until: float) -> Plan | None:
+        """Return a plan near the master's fractional solution; None if time is up before there is one."""
+        values = np.zeros(len(self.columns))
+        values[master.inside[: master.values.size]] = master.values
+        need = master.need
         settled = np.floor(values + _WHOLE).astype(np.int64)
         likely, number = np.flatnonzero(values > settled + _WHOLE), _OPEN
         while not self.run.stopping and self.run.elapsed < until:
-            plan = self._dived(settled, likely, until)
+            plan = self._dived(need, settled, likely, until)
             if plan is not None or not settled.any():
                 return plan
             settled = self._opened(settled, number)
             number *= 2
         return None
 
-    def _dived(self, settled: Ints, likely: Ints, until: float) -> Plan | None:
+    def _dived(self, need: Need, settled: Ints, likely: Ints, until: float) -> Plan | None:
         run = self.run
-        part = self._part(settled, likely)
+        part = self._part(need, settled, likely)
         while run.elapsed < until and part.generate(run, until) and part.need.machines.sum() > _LAST:
             values = part.values
             whole = np.floor(values + _WHOLE).astype(np.int64)
@@ -85,10 +88,11 @@ class Rounding:
                 rest = values - whole
                 whole[rest >= min(float(rest.max()), _NEARLY)] = 1
             more = self._settle(settled, part, whole)
-            if (self._left(more).machines < 0).any() or not whole.any():
+            left = need.less(self.columns, more).at_least_nothing()
+            if (left.machines < 0).any() or left.most < 0 or not whole.any():
                 break
             settled = more
-            part.require(self._left(settled))
+            part.require(left)
         return self._finished(settled, part, min(_PATIENCE, until - run.elapsed))
 
     def better(self, plan: Plan) -> Plan | None:
@@ -96,7 +100,7 @@ class Rounding:
         now = self.columns.of(plan)
         settled = self._opened(now, round(self._open))
         seconds = min(_PATIENCE, self.run.remaining)
-        part = self._part(settled, np.flatnonzero(now > settled))
+        part = self._part(self.desks.need, settled, np.flatnonzero(now > settled))
         part.generate(self.run, self.run.elapsed + _PRICING * seconds)
         began = self.run.elapsed
         found = self._finished(settled, part, (1 - _PRICING) * seconds)
@@ -128,16 +132,13 @@ class Rounding:
         result[part.inside[: whole.size]] += whole
         return result
 
-    def _left(self, settled: Ints) -> Need:
-        return self.desks.need.less(self.columns, settled).at_least_nothing()
-
-    def _part(self, settled: Ints, first: Ints) -> Master:
-        """Return a master for what ``settled`` (N,) leaves, that knows ``first`` and promising columns."""
-        need = self._left(settled)
+    def _part(self, need: Need, settled: Ints, first: Ints) -> Master:
+        """Return a master for what ``settled`` (N,) leaves of ``need``; ``first`` and good columns inside."""
+        need = need.less(self.columns, settled).at_least_nothing()
         rank = self.reduced().copy()
         rank[first] = -np.inf
         pool = self.columns.pool
-        useful = self.columns.holding(need.replicas > 0) | need.full[pool]
+        useful = self.columns.holding(need.replicas > 0) | (need.least > 0)[pool]
         here = np.flatnonzero(useful & (need.machines[pool] > 0))
         most = max(_PER_ROW * int(np.count_nonzero(need.replicas) + np.count_nonzero(need.machines)), 200)
         part = Master(self.desks, need)

@@ -23,12 +23,12 @@ def random_prices(c: Compiled, rng: np.random.Generator) -> Prices:
     """Return prices at which some patterns gain."""
     scale = float(max(c.cost.max(initial=0), c.price.max(initial=0), 1)) * rng.choice([0.5, 1.0, 3.0])
     prices = rng.uniform(0, scale, (2, c.replicas.size)) * (rng.random((2, c.replicas.size)) < 0.8)
-    return Prices.rounded(c, prices[0], prices[1])
+    return Prices.rounded(c, np.append(prices, rng.normal(0, scale)))
 
 
 def gain(c: Compiled, pattern: Pattern, prices: Prices) -> int:
     """Return what a pattern gains, straight from the definition."""
-    paid = sum(n * int(prices.replica[t]) for t, n in pattern.counts.items())
+    paid = prices.machine + sum(n * int(prices.replica[t]) for t, n in pattern.counts.items())
     paid += sum(int(prices.holder[t]) for t in pattern.counts if c.min_machines[t] > 1)
     return paid - (pattern.cost << prices.shift)
 
@@ -119,7 +119,7 @@ def test_many_slots_are_priced_exactly() -> None:
     """12 slots and 40 models have more patterns than anyone can list."""
     c = generate(models=40, types=1, replicas=400, slots=(12, 12), seed=3).compiled
     rng = np.random.default_rng(0)
-    prices = Prices.rounded(c, rng.uniform(0.2, 1.0, 40) * 11 * c.cost.mean(), np.zeros(40))
+    prices = Prices.rounded(c, np.append(rng.uniform(0.2, 1.0, 40) * 11 * c.cost.mean(), np.zeros(41)))
     pricer = Pricer(c, 0)
     rows, upper = pricer.best(pricer.market(prices), MANY)
     assert gain(c, patterns(c, 0, rows)[-1], prices) == upper
