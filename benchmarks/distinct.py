@@ -45,13 +45,13 @@ def quadratic(items: int, density: float, capacity: int, *, types: int = 1, seed
 
 
 def _instance(
-    name: str, degradation: Floats, weight: Floats, machines: list[int], capacity: int, price: float
+    name: str, degradation: Floats, weight: Floats, machines: list[int], capacity: float, price: float
 ) -> Instance:
     kinds = [f"type-{k}" for k in range(len(machines))]
     return Instance(
         name=name,
         machine_types=tuple(
-            MachineType(name=kind, count=count, resources={"memory_gb": float(capacity)}, price=price)
+            MachineType(name=kind, count=count, resources={"memory_gb": capacity}, price=price)
             for kind, count in zip(kinds, machines, strict=True)
         ),
         models=tuple(
@@ -66,3 +66,33 @@ def _instance(
         degradation=degradation,
         objective=Objective(degradation=1.0, price=1.0),
     )
+
+
+def crowded(models: int, machines: int, kind: str, *, slots: bool, seed: int = 0) -> Instance:
+    """Return an instance of few big machines: conflicts between distinct models cost something or nothing.
+
+    Parameters
+    ----------
+    kind
+        ``random``: a model conflicts with five times ``machines`` others on average; ``geometric``: with as
+        many that are near it in a square; ``colourable``: with three times ``machines`` others that a hidden
+        plan puts elsewhere, so that 0 can be reached.
+    slots
+        Whether a machine holds no more than its even share of the models.
+    """
+    rng = np.random.default_rng([seed, models, machines, len(kind), slots])
+    conflicts = (3 if kind == "colourable" else 5) * machines
+    pairs = rng.random((models, models)) < conflicts / models
+    if kind == "geometric":
+        place = rng.random((models, 2))
+        distance = np.linalg.norm(place[:, None] - place[None, :], axis=2)
+        pairs = distance < np.sqrt(conflicts / models / np.pi)
+    elif kind == "colourable":
+        hidden = rng.permutation(np.arange(models) % machines)
+        pairs &= hidden[:, None] != hidden[None, :]
+    pairs = np.triu(pairs, 1)
+    cost = np.where(pairs, rng.integers(1, 101, (models, models)), 0)
+    degradation: Floats = (cost + cost.T)[None] * SCALE / 2
+    share = float(-(-models // machines) if slots else models)
+    name = f"crowded-{kind}-{models}-{machines}{'-slots' if slots else ''}-{seed}"
+    return _instance(name, degradation, np.ones(models), [machines], share, 0.0)

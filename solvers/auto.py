@@ -1,38 +1,71 @@
-"""Picks a solver by the instance's size, says which and why, and runs it.
+"""Picks a solver by the instance's shape, says which and why, and runs it.
 
-* At most 100,000 feasible patterns, however many replicas: ``cpsat``, whose formulation over patterns does
-  not grow with their number.
-* No more than 60 replicas: ``cpsat`` too, over machines.
-* Up to 20 million replicas: ``local_search``, which improves a greedy plan until the time is up.
+* Machines of at most 16 replicas, or at most 60 replicas in all: ``patterns``.
+* Larger machines, or the objective ``worst``, with few feasible patterns: ``cpsat`` over all of them.
+* The rest up to 20 million replicas, few big machines above all: ``local_search`` for most of the time, and
+  pair flow's bound (:mod:`solvers.bound`). Patterns of hundreds of replicas are hopeless to search.
 * More: ``greedy``, the only one that never looks at a single replica.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from importlib import import_module
 
+import numpy as np
+
+from planner.compiled import Compiled
 from planner.instance import Instance
+from solvers import local_search
+from solvers.bound import objective_bound
 from solvers.compact import MOST_PATTERNS
+from solvers.fleet import machines_needed
+from solvers.pricer import DEEPEST, deepest
 from solvers.run import Outcome, Run
 from solvers.sifting import listed
 
-_PROVABLE = 60
+_SHALLOW, _FEW = 16, 60
 _MOVABLE = 20_000_000
+_SEARCHING = 0.7
 
 
 def solve(instance: Instance, run: Run) -> Outcome:
-    """Solve with the solver that suits the size of the instance."""
-    n = instance.replicas
-    patterns = listed(instance.compiled, MOST_PATTERNS)
-    if patterns is not None:
-        choice, why = "cpsat", f"{len(patterns):,} patterns are few enough to plan with all of them"
-    elif n <= _PROVABLE:
-        choice, why = "cpsat", f"{n} replicas are few enough to prove an optimum"
-    elif n <= _MOVABLE:
-        choice, why = "local_search", f"{n:,} replicas are too many to prove an optimum"
-    else:
-        choice, why = "greedy", f"{n:,} replicas are too many to move one by one"
-    outcome: Outcome = import_module(f"solvers.{choice}").solve(instance, run)
+    """Solve with the solver that suits the instance."""
+    choice, why = _choice(instance)
+    function: Callable[[Instance, Run], Outcome]
+    function = _searched if choice == "local_search" else import_module(f"solvers.{choice}").solve
+    outcome = function(instance, run)
     note = f"picked {choice}: {why}" + (f"; {outcome.note}" if outcome.note else "")
     return dataclasses.replace(outcome, note=note)
+
+
+def _choice(instance: Instance) -> tuple[str, str]:
+    c, n = instance.compiled, instance.replicas
+    most = _deepest(c)
+    if not c.worst and most <= DEEPEST and (most <= _SHALLOW or n <= _FEW):
+        return "patterns", f"no machine holds more than {most} replicas"
+    patterns = listed(c, MOST_PATTERNS)
+    if patterns is not None:
+        return "cpsat", f"{len(patterns):,} patterns are few enough to plan with all of them"
+    if n > _MOVABLE:
+        return "greedy", f"{n:,} replicas are too many to move one by one"
+    why = "the objective is `worst`" if c.worst else f"a machine can hold {most:,} replicas"
+    return "local_search", why
+
+
+def _deepest(c: Compiled) -> int:
+    return max((deepest(c, p) for p in np.flatnonzero(machines_needed(c)).tolist()), default=0)
+
+
+def _searched(instance: Instance, run: Run) -> Outcome:
+    """Run local search, then bound what it found by pair flow."""
+    seconds = max(_SEARCHING * run.remaining, 0.01)
+    inner = Run(
+        time_limit=seconds, seed=run.seed, start=run.start, on_progress=lambda n: run.report(n.objective)
+    )
+    outcome = local_search.solve(instance, inner)
+    if outcome.plan is None or run.stopping:
+        return dataclasses.replace(outcome, stop=run.stop)
+    bound = objective_bound(instance, run, share=0.9)
+    return dataclasses.replace(outcome, bound=bound, stop=run.stop, note="the bound is pair flow's")

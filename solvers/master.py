@@ -86,7 +86,7 @@ class Desks:
         self.need = Need.of(c)
         pools = np.flatnonzero(self.need.machines).tolist()
         self.pricers = {p: Pricer(c, p, free=free) for p in pools}
-        deep = max((deepest(c, p) for p in pools), default=1)
+        self.deepest = deep = max((deepest(c, p) for p in pools), default=1)
         self.columns = Columns(c, deep)
         self._threads = ThreadPoolExecutor(os.cpu_count())
         largest = max(int(c.cost.max(initial=0)), int(c.miss_price.max(initial=0)))
@@ -185,6 +185,7 @@ class Master:
         """Cover this instead."""
         self.need, self.proof, self._centre = need, None, None
         self._left = need.replicas if self._part else None
+        self.values = np.zeros(0)
         self.covering.require(need)
 
     def generate(self, run: Run, until: float, enough: int = UNLIMITED) -> bool:

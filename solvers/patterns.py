@@ -1,6 +1,6 @@
 """Column generation over patterns: a plan and a proof of how good it is, at any number of replicas.
 
-1. A greedy plan, and local search for a moment.
+1. A greedy plan, and local search for a moment; for longer where machines hold many replicas.
 2. Column generation (:mod:`solvers.master`) solves the linear program over all patterns. Its bound is proven
    at every iteration and so tight that what remains is mostly a matter of rounding.
 3. Rounding (:mod:`solvers.rounding`): whole machines of the fractional solution are settled, the rest is a
@@ -31,7 +31,7 @@ from solvers.relax import explain
 from solvers.rounding import Rounding
 from solvers.run import Outcome, Run
 
-_BRIEF = 0.05
+_DEEP, _BRIEF, _LONG = 12, 0.05, 0.3  # share of the time for local search, by replicas on a machine
 _GENERATING = 0.7
 _ROUNDING = 0.5
 _FEW, _NONE = 20_000, 1e-6
@@ -57,8 +57,8 @@ def solve(instance: Instance, run: Run) -> Outcome:
         note = f"milp instead, because {why}" + (f"; {outcome.note}" if outcome.note else "")
         return dataclasses.replace(outcome, note=note)
     best = Best(instance, run)
-    best.take(first_plan(instance, run, share=_BRIEF))
     desks = Desks(c)
+    best.take(first_plan(instance, run, share=_BRIEF if desks.deepest <= _DEEP else _LONG))
     master = Master(desks)
     if best.plan is not None and len(best.plan) <= _START:
         master.add(np.flatnonzero(desks.columns.of(best.plan)))

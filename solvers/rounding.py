@@ -34,7 +34,8 @@ from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
 
-_WHOLE, _NEARLY = 1e-6, 0.8
+_WHOLE, _NEARLY, _HALF = 1e-6, 0.8, 0.5
+_AT_ONCE, _STEP = 40, 0.1  # machines of which one is settled at once; share of the time for it
 _GAP = 1e-5
 _LAST = 8  # machines that diving leaves to the integer program
 _PER_ROW = 20  # columns of a part
@@ -81,12 +82,15 @@ class Rounding:
     def _dived(self, need: Need, settled: Ints, likely: Ints, until: float) -> Plan | None:
         run = self.run
         part = self._part(need, settled, likely)
-        while run.elapsed < until and part.generate(run, until) and part.need.machines.sum() > _LAST:
+        while run.elapsed < until and not run.stopping and part.need.machines.sum() > _LAST:
+            part.generate(run, run.elapsed + _STEP * (until - run.elapsed))
             values = part.values
             whole = np.floor(values + _WHOLE).astype(np.int64)
             if not whole.any() and values.any():
                 rest = values - whole
-                whole[rest >= min(float(rest.max()), _NEARLY)] = 1
+                nearest = np.argsort(-rest, kind="stable")[: 1 + int(part.need.machines.sum()) // _AT_ONCE]
+                whole[nearest[rest[nearest] >= min(float(rest.max()), _HALF)]] = 1
+                whole[rest >= _NEARLY] = 1
             more = self._settle(settled, part, whole)
             left = need.less(self.columns, more).at_least_nothing()
             if (left.machines < 0).any() or left.most < 0 or not whole.any():

@@ -1,0 +1,154 @@
+"""Plans and proven gaps at every size: the table in ``reports/bounds``.
+
+Run as ``python -m benchmarks.bounds -o reports/bounds``. Each run is ``planner plan`` in a process of its
+own, one after the other: *seconds* is from process start to the plan file on disk, reading the instance included;
+*memory* is the largest of any process of the run. ``--only NAME`` runs the rows that begin with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.distinct import CAPACITIES, crowded, quadratic
+from benchmarks.machine import fingerprint, in_words
+from planner.files import save_instance
+from planner.generate import generate
+from planner.instance import Instance
+
+PLANNER = Path(sys.executable).with_name("planner")
+ITEMS, DENSITIES = (25, 30, 35, 40, 45), (0.25, 0.5, 0.75)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row: what is planned and for how long."""
+
+    group: str
+    instance: Instance
+    limit: float
+    solver: str = "auto"
+
+
+def fleet(
+    name: str, models: int, types: int, replicas: int, machines: int, slots: tuple[int, int]
+) -> Instance:
+    """Return an instance of many replicas, with a hidden plan, 80 % of the memory taken, SLOs for half."""
+    return generate(
+        name=name,
+        models=models,
+        types=types,
+        replicas=replicas,
+        machines=machines,
+        slots=slots,
+        feasible=True,
+        seed=1,
+    )
+
+
+def cases(seeds: int) -> Iterator[Case]:
+    """Yield the rows, small ones first."""
+    yield Case("fleet", fleet("2k", 20, 3, 2_000, 600, (4, 6)), 30)
+    yield Case("fleet", fleet("20k", 100, 3, 20_000, 6_000, (4, 6)), 30)
+    yield Case("fleet", fleet("100k", 200, 8, 100_000, 30_000, (4, 6)), 60)
+    yield Case("fleet", fleet("20k-deep", 100, 3, 20_000, 3_000, (8, 12)), 120)
+    yield Case("fleet", fleet("1M", 100, 8, 1_000_000, 400_000, (4, 4)), 8)
+    yield Case("fleet", fleet("10M", 500, 20, 10_000_000, 3_000_000, (4, 4)), 200)
+    for types in (1, 2):
+        for items in ITEMS:
+            for seed in range(seeds):
+                for density in DENSITIES:
+                    for capacity in CAPACITIES:
+                        one = quadratic(items, density, capacity, types=types, seed=seed)
+                        yield Case(f"quadratic, {types} type(s), {items} models", one, 60)
+    for kind in ("random", "geometric", "colourable"):
+        for slots in (False, True):
+            yield Case("crowded", crowded(800, 8, kind, slots=slots), 60)
+        yield Case("crowded", crowded(2_000, 15, kind, slots=True), 60)
+
+
+def run(case: Case, folder: Path) -> dict[str, Any]:
+    """Plan in a process of its own; return what came out."""
+    source, target = folder / f"{case.instance.name}.yaml", folder / "plan.json"
+    save_instance(case.instance, source)
+    command = [str(PLANNER), "plan", str(source), "--solver", case.solver, "--json", "-o", str(target)]
+    began = time.monotonic()
+    with subprocess.Popen(
+        [*command, "--time-limit", str(case.limit)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        document = json.loads(process.stdout.read())
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    row = {key: document.get(key) for key in ("status", "objective", "bound", "gap", "solver")}
+    return {
+        "group": case.group,
+        "instance": case.instance.name,
+        "limit": case.limit,
+        "seconds": round(time.monotonic() - began, 1),
+        "memory_gb": round(usage.ru_maxrss / 2**20, 2),
+        "exit": process.returncode,
+        **row,
+    }
+
+
+def text(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+    """Return the report."""
+    lines = [
+        "# Plans and proven gaps",
+        "",
+        f"`python -m benchmarks.bounds -o reports/bounds`, one run each, on {in_words(machine)}.",
+        "",
+        "| instance | limit, s | objective | bound | gap, % | process start to plan file, s | memory, GB |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for r in rows:
+        if not r["group"].startswith("quadratic"):
+            gap = "-" if r["gap"] is None else f"{100 * r['gap']:.4f}"
+            bound = "-" if r["bound"] is None else f"{r['bound']:,.4f}"
+            lines.append(
+                f"| {r['instance']} | {r['limit']:g} | {r['objective']:,.4f} | {bound} | {gap} "
+                f"| {r['seconds']} | {r['memory_gb']} |"
+            )
+    lines += ["", "| distinct models | proven | median s | largest gap, % |", "|---|---:|---:|---:|"]
+    for group in dict.fromkeys(r["group"] for r in rows if r["group"].startswith("quadratic")):
+        some = [r for r in rows if r["group"] == group]
+        proven = sum(r["status"] == "optimal" for r in some)
+        middle = sorted(r["seconds"] for r in some)[len(some) // 2]
+        worst = max(1.0 if r["gap"] is None else r["gap"] for r in some)
+        lines.append(f"| {group} | {proven} of {len(some)} | {middle} | {100 * worst:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Run the rows, print each, and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", dest="folder", type=Path, help="folder for bounds.md and bounds.json")
+    parser.add_argument("--only", default="", help="group or instance that a row begins with")
+    parser.add_argument("--seeds", type=int, default=5, help="quadratic instances of each shape")
+    options = parser.parse_args()
+    machine, rows = fingerprint(), []
+    with tempfile.TemporaryDirectory() as name:
+        for case in cases(options.seeds):
+            if options.only and not f"{case.group} {case.instance.name}".startswith(options.only):
+                continue
+            rows.append(run(case, Path(name)))
+            print(json.dumps(rows[-1]), flush=True)
+    if options.folder:
+        options.folder.mkdir(parents=True, exist_ok=True)
+        (options.folder / "bounds.md").write_text(text(machine, rows))
+        document = {"machine": machine, "seeds": options.seeds, "rows": rows}
+        (options.folder / "bounds.json").write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
