@@ -1,7 +1,7 @@
 """Plans and proven gaps at every size: the table in ``reports/bounds``.
 
 Run as ``python -m benchmarks.bounds -o reports/bounds``. Each run is ``planner plan`` in a process of its
-own, one after the other: *seconds* is from process start to the plan file on disk, reading the instance included;
+own, one after the other: *seconds* is from process start to the plan file on disk, with reading the instance;
 *memory* is the largest of any process of the run. ``--only NAME`` runs the rows that begin with it.
 """
 

@@ -49,14 +49,17 @@ def unsuited(instance: Instance) -> str:
 
 def solve(instance: Instance, run: Run) -> Outcome:
     """Plan by column generation."""
-    c = instance.compiled
-    if impossible(c):
+    if impossible(instance.compiled):
         return Outcome(infeasible=True, reasons=explain(instance, run))
     if why := unsuited(instance):
         outcome = milp.solve(instance, run)
         note = f"milp instead, because {why}" + (f"; {outcome.note}" if outcome.note else "")
         return dataclasses.replace(outcome, note=note)
-    best = Best(instance, run)
+    return _generated(instance, run)
+
+
+def _generated(instance: Instance, run: Run) -> Outcome:
+    c, best = instance.compiled, Best(instance, run)
     desks = Desks(c)
     best.take(first_plan(instance, run, share=_BRIEF if desks.deepest <= _DEEP else _LONG))
     master = Master(desks)
@@ -67,9 +70,16 @@ def solve(instance: Instance, run: Run) -> Outcome:
     if best.plan is None and short and _proven(instance, run):
         return Outcome(infeasible=True, reasons=explain(instance, run))
     if master.proof is None:
-        return _decided(best, 0)
+        return Outcome(best.plan, bound=0, stop=run.stop)
     rounding = Rounding(desks, master.proof.prices, run)
     best.take(rounding.dive(master, run.elapsed + _ROUNDING * run.remaining))
+    if best.plan is None and not run.stopping:
+        everything = all_patterns(c, _FEW)
+        if everything is not None:
+            f = by_pattern(c, everything)
+            return milp.solved(instance, run, f, None, master.proof.bound).outcome(None)
+    while best.plan is None and not run.stopping:
+        best.take(rounding.dive(master, run.elapsed + run.remaining))
     return _closed(best, Tree(master, best, rounding, optimal=optimal), rounding)
 
 
@@ -80,17 +90,7 @@ def _closed(best: Best, tree: Tree, rounding: Rounding) -> Outcome:
         if tree.grow() or (fruitless >= _FRUITLESS and tree.decide()):
             continue
         fruitless = 0 if best.take(rounding.better(best.plan)) else fruitless + 1
-    return _decided(best, tree.bound)
-
-
-def _decided(best: Best, bound: int) -> Outcome:
-    """Return what was found; without a plan, let all patterns decide where they are few."""
-    instance, run = best.instance, best.run
-    everything = None if best.plan is not None or run.stopping else all_patterns(instance.compiled, _FEW)
-    if everything is None:
-        return Outcome(best.plan, bound=bound, stop=run.stop)
-    f = by_pattern(instance.compiled, everything)
-    return milp.solved(instance, run, f, None, bound).outcome(None)
+    return Outcome(best.plan, bound=tree.bound, stop=run.stop)
 
 
 def _proven(instance: Instance, run: Run) -> bool:

@@ -14,17 +14,27 @@ def _note(instance: Instance, time_limit: float = 0.5) -> str:
     return check(instance, solve(instance, "auto", time_limit=time_limit)).note
 
 
-def test_few_patterns_are_planned_with_all_of_them() -> None:
+def test_small_machines_are_planned_by_patterns() -> None:
     many_replicas = generate(models=3, replicas=600, types=1, slots=(2, 2), slo_fraction=0.0, tightness=0.5)
-    assert "picked cpsat: 7 patterns are few enough" in _note(many_replicas)
+    assert _note(many_replicas) == "picked patterns: no machine holds more than 2 replicas"
 
 
-def test_few_replicas_on_big_machines_are_planned_by_machine() -> None:
+def test_few_replicas_on_big_machines_are_planned_by_patterns_too() -> None:
     few = generate(models=40, replicas=40, types=1, machines=3, slots=(20, 20), slo_fraction=0.0)
-    assert _note(few).startswith("picked cpsat: 40 replicas are few enough")
+    assert _note(few).startswith("picked patterns")
 
 
-@pytest.mark.parametrize("replicas", [200, 2_000])
-def test_the_rest_is_searched(replicas: int) -> None:
-    rest = generate(models=100, replicas=replicas, types=2, slots=(8, 8), slo_fraction=0.0, tightness=0.5)
-    assert _note(rest).startswith(f"picked local_search: {replicas:,} replicas are too many")
+def test_few_patterns_of_big_machines_are_planned_with_all_of_them() -> None:
+    few = generate(models=2, replicas=200, types=1, slots=(30, 30), slo_fraction=0.0)
+    assert "patterns are few enough to plan with all of them" in _note(few)
+
+
+@pytest.mark.parametrize("objective", ["degradation", "worst"])
+def test_the_rest_is_searched_and_bounded_by_pair_flow(objective: str) -> None:
+    rest = generate(
+        models=30, replicas=300, types=2, slots=(20, 20), slo_fraction=0.0, tightness=0.5, objective=objective
+    )
+    result = check(rest, solve(rest, "auto", time_limit=2.0))
+    assert result.note.startswith("picked local_search")
+    assert result.note.endswith("the bound is pair flow's")
+    assert result.bound is not None
