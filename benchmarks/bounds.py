@@ -2,7 +2,7 @@
 
 Run as ``python -m benchmarks.bounds -o reports/bounds``. Each run is ``planner plan`` in a process of its
 own, one after the other: *seconds* is from process start to the plan file on disk, with reading the instance;
-*memory* is the largest of any process of the run. ``--only NAME`` runs the rows that begin with it.
+*memory* is the largest of any process of the run. ``--only GROUP`` runs the groups that begin with it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +36,14 @@ class Case:
     """A row: what is planned and for how long."""
 
     group: str
-    instance: Instance
+    make: Callable[[], Instance]
     limit: float
-    solver: str = "auto"
 
 
-def fleet(
-    name: str, models: int, types: int, replicas: int, machines: int, slots: tuple[int, int]
-) -> Instance:
+def fleet(models: int, types: int, replicas: int, machines: int, slots: tuple[int, int]) -> Instance:
     """Return an instance of many replicas, with a hidden plan, 80 % of the memory taken, SLOs for half."""
     return generate(
-        name=name,
+        name=f"{replicas:,} of {models} on {machines:,}, {slots[0]}-{slots[1]} slots, {types} types",
         models=models,
         types=types,
         replicas=replicas,
@@ -55,32 +54,35 @@ def fleet(
     )
 
 
+FLEETS = (
+    (partial(fleet, 20, 3, 2_000, 600, (4, 6)), 30),
+    (partial(fleet, 100, 3, 20_000, 6_000, (4, 6)), 30),
+    (partial(fleet, 200, 8, 100_000, 30_000, (4, 6)), 60),
+    (partial(fleet, 100, 3, 20_000, 3_000, (8, 12)), 120),
+    (partial(fleet, 100, 8, 1_000_000, 400_000, (4, 4)), 8),
+    (partial(fleet, 500, 20, 10_000_000, 3_000_000, (4, 4)), 200),
+)
+
+
 def cases(seeds: int) -> Iterator[Case]:
-    """Yield the rows, small ones first."""
-    yield Case("fleet", fleet("2k", 20, 3, 2_000, 600, (4, 6)), 30)
-    yield Case("fleet", fleet("20k", 100, 3, 20_000, 6_000, (4, 6)), 30)
-    yield Case("fleet", fleet("100k", 200, 8, 100_000, 30_000, (4, 6)), 60)
-    yield Case("fleet", fleet("20k-deep", 100, 3, 20_000, 3_000, (8, 12)), 120)
-    yield Case("fleet", fleet("1M", 100, 8, 1_000_000, 400_000, (4, 4)), 8)
-    yield Case("fleet", fleet("10M", 500, 20, 10_000_000, 3_000_000, (4, 4)), 200)
-    for types in (1, 2):
-        for items in ITEMS:
-            for seed in range(seeds):
-                for density in DENSITIES:
-                    for capacity in CAPACITIES:
-                        one = quadratic(items, density, capacity, types=types, seed=seed)
-                        yield Case(f"quadratic, {types} type(s), {items} models", one, 60)
+    """Yield the rows, those that take much memory last: a child counts what its parent had."""
+    for types, items in product((1, 2), ITEMS):
+        group = f"quadratic, {types} type{'s' * (types > 1)}, {items} models"
+        for seed, density, capacity in product(range(seeds), DENSITIES, CAPACITIES):
+            yield Case(group, partial(quadratic, items, density, capacity, types=types, seed=seed), 60)
     for kind in ("random", "geometric", "colourable"):
-        for slots in (False, True):
-            yield Case("crowded", crowded(800, 8, kind, slots=slots), 60)
-        yield Case("crowded", crowded(2_000, 15, kind, slots=True), 60)
+        for models, machines, slots in ((800, 8, False), (800, 8, True), (2_000, 15, True)):
+            yield Case("crowded", partial(crowded, models, machines, kind, slots=slots), 60)
+    for make, limit in FLEETS:
+        yield Case("fleet", make, limit)
 
 
 def run(case: Case, folder: Path) -> dict[str, Any]:
     """Plan in a process of its own; return what came out."""
-    source, target = folder / f"{case.instance.name}.yaml", folder / "plan.json"
-    save_instance(case.instance, source)
-    command = [str(PLANNER), "plan", str(source), "--solver", case.solver, "--json", "-o", str(target)]
+    source, target = folder / "instance.yaml", folder / "plan.json"
+    instance = case.make()
+    save_instance(instance, source)
+    command = [str(PLANNER), "plan", str(source), "--json", "-o", str(target)]
     began = time.monotonic()
     with subprocess.Popen(
         [*command, "--time-limit", str(case.limit)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -92,7 +94,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     row = {key: document.get(key) for key in ("status", "objective", "bound", "gap", "solver")}
     return {
         "group": case.group,
-        "instance": case.instance.name,
+        "instance": instance.name,
         "limit": case.limit,
         "seconds": round(time.monotonic() - began, 1),
         "memory_gb": round(usage.ru_maxrss / 2**20, 2),
@@ -133,13 +135,13 @@ def main() -> None:
     """Run the rows, print each, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", dest="folder", type=Path, help="folder for bounds.md and bounds.json")
-    parser.add_argument("--only", default="", help="group or instance that a row begins with")
+    parser.add_argument("--only", default="", help="what the groups to run begin with")
     parser.add_argument("--seeds", type=int, default=5, help="quadratic instances of each shape")
     options = parser.parse_args()
     machine, rows = fingerprint(), []
     with tempfile.TemporaryDirectory() as name:
         for case in cases(options.seeds):
-            if options.only and not f"{case.group} {case.instance.name}".startswith(options.only):
+            if not case.group.startswith(options.only):
                 continue
             rows.append(run(case, Path(name)))
             print(json.dumps(rows[-1]), flush=True)
