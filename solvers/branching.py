@@ -15,6 +15,8 @@ from __future__ import annotations
 import heapq
 import math
 from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
 
 import highspy
 import numpy as np
@@ -30,6 +32,7 @@ from solvers.master import Master, Proof
 from solvers.milp_by_pattern import ByPattern, by_pattern
 from solvers.rounding import Rounding
 from solvers.run import Run
+from solvers.sifting import too_late
 
 _WHOLE = 1e-6
 _FEW = 40_000
@@ -63,7 +66,7 @@ class Node:
     bound, number
         What every plan in it costs at least, in ppm; and the order of making, to break ties.
     proof
-        Once it is solved; ``values`` of the master's columns go with it.
+        Once it is solved.
     tried
         The objective of the plan with which its patterns were listed last.
     """
@@ -167,10 +170,13 @@ class Tree:
         leaf.tried, run = objective, self._run
         if leaf.proof is None:
             return
-        few = self._master.within(leaf.proof, objective - self._unit, _FEW, run)
+        few = self._master.desks.within(leaf.proof, objective - self._unit, _FEW, run)
         if few is None or run.stopping:
             return
-        f = by_pattern(self._best.instance.compiled, self._master.desks.columns.patterns(few))
+        patterns = self._master.desks.columns.patterns(few)
+        if too_late(patterns, run):
+            return
+        f = by_pattern(self._best.instance.compiled, patterns)
         _limit(f, leaf.need)
         inner = Run(
             time_limit=run.remaining, seed=run.seed, on_progress=lambda now: run.report(now.objective)
@@ -178,19 +184,22 @@ class Tree:
         tracker = milp.solved(self._best.instance, inner, f, None, leaf.bound)
         status = tracker.finish()
         self._best.take(tracker.plan)
-        ended = (highspy.HighsModelStatus.kOptimal, highspy.HighsModelStatus.kInfeasible)
-        leaf.bound = objective if status in ended else max(leaf.bound, tracker.bound())
-        if status in ended and self._best.objective is not None:
-            leaf.bound = self._best.objective
+        leaf.bound = max(leaf.bound, tracker.bound())
+        if status == highspy.HighsModelStatus.kInfeasible:
+            leaf.bound = objective
+        elif status == highspy.HighsModelStatus.kOptimal:
+            stated = round(tracker.engine.highs.getObjectiveValue()) * f.unit
+            if stated in (tracker.objective, objective) or stated > objective:
+                leaf.bound = min(stated, objective)
 
 
 def _limit(f: ByPattern, need: Need) -> None:
     """Add the node's limits to how many machines carry a pattern."""
     f.model.limits = pyo.ConstraintList()
-    everywhere = [carry for _, carry in f.terms()]
-    if everywhere:
-        f.model.limits.add(pyo.inequality(need.fewest, sum(everywhere), need.most))
-    for p in range(need.machines.size):
-        here = [carry for pattern, carry in f.terms() if pattern.pool == p]
-        if here:
-            f.model.limits.add(pyo.inequality(int(need.least[p]), sum(here), int(need.machines[p])))
+    here: dict[int, list[Any]] = {}
+    for pattern, carry in f.terms():
+        here.setdefault(pattern.pool, []).append(carry)
+    for p, carries in here.items():
+        f.model.limits.add(pyo.inequality(int(need.least[p]), sum(carries), int(need.machines[p])))
+    if here:
+        f.model.limits.add(pyo.inequality(need.fewest, sum(chain(*here.values())), need.most))

@@ -52,26 +52,23 @@ class Columns:
     def who(self) -> Ints:  # noqa: D102
         return self._who[: len(self)]
 
-    def add(self, p: int, members: Ints, cost: Ints | None = None) -> list[int]:
+    def add(self, p: int, members: Ints) -> list[int]:
         """Add patterns of pool p; return where they are, new or not.
 
         Parameters
         ----------
         members (n, load)
             The model of each replica, in any order.
-        cost (n,)
-            If it is known.
         """
         members = np.sort(members, axis=1)
         rows = [(p, row.tobytes()) for row in members]
         new = [i for i, row in enumerate(rows) if row not in self._index]
-        if new:
-            cost = costs(self.c, p, members) if cost is None else cost
-            self._grow(len(self) + len(new))
-        for i in new:
+        self._grow(len(self) + len(new))
+        cost = costs(self.c, p, members[new]).tolist() if new else []
+        for i, each in zip(new, cost, strict=True):
             if rows[i] not in self._index:  # it may be there twice
                 at = len(self)
-                self._pool[at], self._cost[at] = p, cost[i] if cost is not None else 0
+                self._pool[at], self._cost[at] = p, each
                 self._who[at, : members.shape[1]] = members[i]
                 self._index[rows[i]] = at
         return [self._index[row] for row in rows]

@@ -9,19 +9,21 @@ Bound: for any prices y >= 0, and G_p at least the largest gain of any pattern o
 
     sum_t y_t replicas_t - sum_p machines_p G_p        (G_p >= 0 where a machine may stay empty)
 
-is at most the optimum (Lagrange; Farley, *Operations Research* 38, 1990, is a scaled form of it). It needs no
-linear program to be right, only exact pricing or a proven bound on it. Prices swing wildly while few columns
-are known, so patterns are priced between the prices of the best bound and those of the master (Wentges,
-*International Transactions in Operational Research* 4, 1997).
+is at most the optimum, where y are the prices of replicas; those of holders and of machines, whose number
+:mod:`solvers.branching` limits, enter in the same way (Lagrange; Farley, *Operations Research* 38, 1990, is
+a scaled form of it). It needs no linear program to be right, only exact pricing or a proven bound on it.
+Prices swing wildly while few columns are known, so patterns are priced between the prices of the best bound
+and those of the master (Wentges, *International Transactions in Operational Research* 4, 1997).
 """
 
 from __future__ import annotations
 
+import operator
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,13 +33,15 @@ from solvers.columns import Columns, Need
 from solvers.compact import unit, watched
 from solvers.covering import Covering
 from solvers.pricer import Pricer, Prices, deepest
+from solvers.pricing import NOTHING
 from solvers.run import Run
 from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 
 _NODES, _NODES_PER_SECOND = 2_000_000, 50_000
-_GROWN = 64
+_GROWN, _POLL = 64, 0.05
 _CLOSE = 1e-9
 _SMOOTH = 0.6
 _RAISED, _SHORT = 10.0, 1e-6
@@ -50,7 +54,7 @@ class Proof:
     Attributes
     ----------
     prices
-        Of replicas and holders.
+        Of replicas, holders and machines.
     gains
         Pool -> at least the largest gain of any of its patterns, in the prices' units.
     bound
@@ -67,7 +71,7 @@ class Proof:
     def floors(self, objective: int) -> dict[int, int]:
         """Return for each pool a gain that every pattern of a plan with at most this objective exceeds."""
         gap = (objective << self.prices.shift) - self.exact
-        return {p: gain - gap - 1 for p, gain in self.gains.items()}
+        return {p: max(gain - gap - 1, NOTHING) for p, gain in self.gains.items()}
 
 
 class Priced(NamedTuple):
@@ -101,8 +105,10 @@ class Desks:
             most = 2.0 * (deep * each + float(c.price.max(initial=0))) / PPM + 1.0
             self.penalty = (min(usual, most), most)
 
-    def price(self, prices: Prices, nodes: int, least: Ints, left: Ints | None = None) -> dict[int, Priced]:
-        """Price every pool, as many at once as there are processors.
+    def price(
+        self, prices: Prices, run: Run, until: float, least: Ints, left: Ints | None = None
+    ) -> dict[int, Priced]:
+        """Price every pool, as many at once as there are processors, to ``until`` on the clock of ``run``.
 
         Parameters
         ----------
@@ -112,12 +118,44 @@ class Desks:
             The most replicas of each model in a pattern beside pinned ones; by default as many as there are.
         """
 
+        nodes = self.nodes(run)
+
         def one(pricer: Pricer) -> Priced:
             market = pricer.market(prices, left)
             best, gain = pricer.best(market, nodes, empty=not least[pricer.pool])
             return Priced(best, pricer.grown(market, _GROWN), gain)
 
-        return dict(zip(self.pricers, self._threads.map(one, self.pricers.values()), strict=True))
+        jobs = [self._threads.submit(one, pricer) for pricer in self.pricers.values()]
+        return dict(zip(self.pricers, self._awaited(jobs, run, until), strict=True))
+
+    def nodes(self, run: Run) -> int:
+        """Return how many nodes to search in each pool."""
+        return int(np.clip(_NODES_PER_SECOND * run.remaining / len(self.pricers), 1_000, _NODES))
+
+    def _awaited(self, jobs: list[Future[T]], run: Run, until: float) -> list[T]:
+        """Return the results; searches are cut off at ``until`` and when ``run`` is stopping."""
+        while wait(jobs, timeout=_POLL).not_done:
+            if run.report() or run.stopping or run.elapsed >= until:
+                self._stop(True)
+        self._stop(False)
+        return [job.result() for job in jobs]
+
+    def _stop(self, now: bool) -> None:
+        for pricer in self.pricers.values():
+            pricer.stop(now)
+
+    def within(self, proof: Proof, objective: int, most: int, run: Run) -> list[int] | None:
+        """Return every column that a plan with at most this objective can carry; None if too many."""
+        found: list[int] = []
+        for p, floor in proof.floors(objective).items():
+            pricer, room = self.pricers[p], most - len(found)
+            market = pricer.market(proof.prices)
+            job = self._threads.submit(pricer.above, market, floor, room, self.nodes(run))
+            (some,) = self._awaited([job], run, run.elapsed + run.remaining)
+            if some is None or run.stopping:
+                return None
+            found += self.add(p, some)
+        return found
 
     def add(self, p: int, rows: Ints) -> list[int]:
         """Add patterns (n, D), the models of each replica and -1; return which columns they are."""
@@ -169,8 +207,8 @@ class Master:
         zero = np.zeros(2 * c.replicas.size + 1)
         for p in np.flatnonzero(self.need.least).tolist():
             pricer = self.desks.pricers[p]
-            found, _ = pricer.best(pricer.market(Prices.rounded(c, zero)), _NODES)
-            self.impossible |= not found.size
+            found, most = pricer.best(pricer.market(Prices.rounded(c, zero)), _NODES)
+            self.impossible |= most == NOTHING
             self.add(np.array(self.desks.add(p, found), dtype=np.int64))
 
     def add(self, which: Ints) -> int:
@@ -197,7 +235,7 @@ class Master:
             self.values = self.covering.values()
             best = self.covering.objective
             reached = self.proof is not None and self.proof.bound >= best * (1 - _CLOSE)
-            if (reached or not self._price(run)) and not run.stopping and not self._penalised():
+            if (reached or not self._price(run, until)) and not run.stopping and not self._penalised():
                 return True
             ended = run.elapsed >= until or run.stopping
             if ended or (self.proof is not None and self.proof.bound >= enough):
@@ -221,46 +259,35 @@ class Master:
         )
         return ended and solved[0]
 
-    def _price(self, run: Run) -> int:
+    def _price(self, run: Run, until: float) -> int:
         """Price every pool; add what gains; return how many patterns were new."""
         here = self.covering.prices()
         new = 0
         if self._centre is not None:
-            new = self._priced(_SMOOTH * self._centre + (1 - _SMOOTH) * here, run)
+            new = self._priced(_SMOOTH * self._centre + (1 - _SMOOTH) * here, run, until)
         if not new and not run.stopping:
-            new = self._priced(here, run)
+            new = self._priced(here, run, until)
         return new
 
-    def _priced(self, paid: Floats, run: Run) -> int:
+    def _priced(self, paid: Floats, run: Run, until: float) -> int:
         need = self.need
         prices = Prices.rounded(self.desks.c, paid)
         if run.report():
             return 0
-        nodes = int(np.clip(_NODES_PER_SECOND * run.remaining / len(self.desks.pricers), 1_000, _NODES))
-        priced = self.desks.price(prices, nodes, need.least, self._left)
+        priced = self.desks.price(prices, run, until, need.least, self._left)
         found = [self.desks.add(p, rows) for p, r in priced.items() for rows in (r.best, r.grown)]
         new = self.add(np.array([*chain(*found)], dtype=np.int64))
-        exact = int(prices.replica @ need.replicas + prices.holder @ need.holders)
+        exact = sum(map(operator.mul, prices.replica.tolist(), need.replicas.tolist()))
+        exact += sum(map(operator.mul, prices.holder.tolist(), need.holders.tolist()))
         exact += prices.machine * (need.fewest if prices.machine > 0 else need.most)
         exact -= sum(
             r.gain * int((need.machines if r.gain > 0 else need.least)[p]) for p, r in priced.items()
         )
         bound = max(-(-exact // (self._step << prices.shift)) * self._step, 0)
-        if self.proof is None or exact > self.proof.exact:
+        old = self.proof
+        if old is None or exact << old.prices.shift > old.exact << prices.shift:
             gains = {p: r.gain for p, r in priced.items()}
             self.proof, self._centre = Proof(prices, gains, bound, exact), paid
             if need is self.desks.need and not self.desks.free:
                 run.report(bound=bound)
         return new
-
-    def within(self, proof: Proof, objective: int, most: int, run: Run) -> list[int] | None:
-        """Return every column that a plan with at most this objective can carry; None if too many."""
-        found: list[int] = []
-        for p, floor in proof.floors(objective).items():
-            nodes = int(np.clip(_NODES_PER_SECOND * run.remaining / len(self.desks.pricers), 1_000, _NODES))
-            pricer = self.desks.pricers[p]
-            some = pricer.above(pricer.market(proof.prices), floor, most - len(found), nodes)
-            if some is None or run.stopping:
-                return None
-            found += self.desks.add(p, some)
-        return found

@@ -12,23 +12,29 @@ from planner.compiled import UNLIMITED
 from planner.plan import Plan
 from solvers.columns import Columns, Need
 from solvers.enumeration import costs, may_be_together
+from solvers.run import Run
 from solvers.terms import Ints
 
+_MOST = 500
 
-def mended(columns: Columns, need: Need, machines: Ints) -> Plan | None:
+
+def mended(columns: Columns, need: Need, machines: Ints, run: Run) -> Plan | None:
     """Return a plan near ``machines`` (N,) with each pattern; None if a replica finds no machine.
 
-    It is not checked: a rule about several machines may be broken.
+    Also if many are short, or ``run`` is stopping: one after the other takes its time. The plan is not
+    checked: a rule about several machines may be broken.
     """
     draft = _Draft(columns, need, machines)
     for t in np.flatnonzero(draft.left < 0).tolist():
         for _ in range(-int(draft.left[t])):
             draft.leave(t)
+    if np.maximum(draft.left, 0).sum() > _MOST:
+        return None
     demand = columns.c.demand.sum(axis=(0, 2))
     short = np.flatnonzero(draft.left > 0)
     for t in short[np.argsort(-demand[short], kind="stable")].tolist():
         for _ in range(int(draft.left[t])):
-            if not draft.join(t):
+            if run.report() or not draft.join(t):
                 return None
     return columns.plan(draft.machines)
 

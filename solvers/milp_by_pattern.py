@@ -94,7 +94,7 @@ FAMILIES: tuple[Callable[[ByPattern], Iterator[Row]], ...] = (placement, machine
 
 
 def by_pattern(c: Compiled, patterns: list[Pattern]) -> ByPattern:
-    """Return the formulation over ``patterns``, which must be all that are feasible."""
+    """Return the formulation over ``patterns``: all that are feasible, or all that may be needed."""
     f = ByPattern(c, pyo.ConcreteModel(), unit_of(c), patterns)
     f.model.carry = pyo.Var(range(len(patterns)), domain=pyo.NonNegativeIntegers)
     for pattern, carry in f.terms():

@@ -30,6 +30,7 @@ from solvers.pricer import DEEPEST, deepest
 from solvers.relax import explain
 from solvers.rounding import Rounding
 from solvers.run import Outcome, Run
+from solvers.sifting import too_late
 
 _DEEP, _BRIEF, _LONG = 12, 0.05, 0.3  # share of the time for local search, by replicas on a machine
 _GENERATING = 0.7
@@ -63,6 +64,8 @@ def _generated(instance: Instance, run: Run) -> Outcome:
     desks = Desks(c)
     best.take(first_plan(instance, run, share=_BRIEF if desks.deepest <= _DEEP else _LONG))
     master = Master(desks)
+    if master.impossible:
+        return Outcome(infeasible=True, reasons=explain(instance, run))
     if best.plan is not None and len(best.plan) <= _START:
         master.add(np.flatnonzero(desks.columns.of(best.plan)))
     optimal = master.generate(run, run.elapsed + _GENERATING * run.remaining)
@@ -75,7 +78,7 @@ def _generated(instance: Instance, run: Run) -> Outcome:
     best.take(rounding.dive(master, run.elapsed + _ROUNDING * run.remaining))
     if best.plan is None and not run.stopping:
         everything = all_patterns(c, _FEW)
-        if everything is not None:
+        if everything is not None and not too_late(everything, run):
             f = by_pattern(c, everything)
             return milp.solved(instance, run, f, None, master.proof.bound).outcome(None)
     while best.plan is None and not run.stopping:

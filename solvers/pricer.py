@@ -232,11 +232,16 @@ class Pricer:
         order = np.argsort(-self._desk.worth[:stored], kind="stable")[:most]
         return self._rows_of(self._desk, order)
 
+    def stop(self, now: bool) -> None:
+        """End searches that run in other threads, or let the next ones run."""
+        self._desk.stop[0] = now
+
     def above(self, market: Market, floor: int, most: int, nodes: int) -> Ints | None:
         """Return every pattern that gains more than ``floor``; None if there are more than ``most``."""
         if self._broken:
             return self._rows_of(self._desk, slice(0, 0))
         room = desk(self.models.size, self._slots, self._room.size, most + 1)
+        room = room._replace(stop=self._desk.stop)
         stored, upper = search(market, room, floor, True, nodes)
         return None if upper > floor or stored > most else self._rows_of(room, slice(stored))
 

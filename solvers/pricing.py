@@ -80,6 +80,7 @@ class Desk(NamedTuple):
     top: Ints  # (D + 1,)
     found: Ints  # (N, D): members of patterns, then -1
     worth: Ints  # (N,): their gains
+    stop: Ints  # (1,): another thread sets it to end the search
 
 
 def desk(models: int, slots: int, resources: int, patterns: int) -> Desk:
@@ -102,6 +103,7 @@ def desk(models: int, slots: int, resources: int, patterns: int) -> Desk:
         top=zeros(slots + 1),
         found=zeros(patterns, slots),
         worth=zeros(patterns),
+        stop=zeros(1),
     )
 
 
@@ -280,7 +282,7 @@ def search(x: Market, w: Desk, best: int, every: bool, nodes: int) -> tuple[int,
     every
         Find all; else each is better than the one before.
     nodes
-        The search is cut off after so many, and where ``w.found`` is full.
+        The search is cut off after so many, where ``w.found`` is full, and when ``w.stop`` is set.
     """
     keep = every or x.factored
     _open(x, w, keep or x.base > 0 or best < 0)  # one replica may have to do, though none gains
@@ -298,7 +300,7 @@ def search(x: Market, w: Desk, best: int, every: bool, nodes: int) -> tuple[int,
             if d >= 0:
                 w.number[w.member[d]] -= 1
             continue
-        if seen >= nodes or stored == w.worth.size:
+        if seen >= nodes or stored == w.worth.size or w.stop[0] != 0:
             break
         seen += 1
         w.cursor[d] += 1

@@ -127,7 +127,7 @@ class Rounding:
         if not watched(self.run, solving, self.run.report, program.stop) or not program.feasible:
             return None
         whole = np.rint(program.values()).astype(np.int64)
-        return mended(self.columns, self.desks.need, self._settle(settled, part, whole))
+        return mended(self.columns, self.desks.need, self._settle(settled, part, whole), self.run)
 
     def _settle(self, settled: Ints, part: Master, whole: Ints) -> Ints:
         """Return (N,): ``settled`` and so many machines of each column in ``part``."""

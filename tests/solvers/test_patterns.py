@@ -144,7 +144,7 @@ def test_what_is_too_much_leaves_and_what_is_short_joins(machines: tuple[tuple[i
     """Whatever the machines hold before, the optimum is one replica away from each of them."""
     columns, need = _columns()
     which = [columns.add(0, np.array([members]))[0] for members in machines]
-    found = mended(columns, need, np.bincount(which, minlength=len(columns)))
+    found = mended(columns, need, np.bincount(which, minlength=len(columns)), Run(time_limit=60.0))
     assert found == plan(pair(), "gpu: 2 a", "gpu: 2 b")
 
 
@@ -152,4 +152,4 @@ def test_mending_ends_where_there_is_no_room() -> None:
     instance = pair().replace(machine_types=(pair().machine_types[0].model_copy(update={"count": 1}),))
     c = instance.compiled
     columns = Columns(c, 2)
-    assert mended(columns, Need.of(c), np.zeros(0, dtype=np.int64)) is None
+    assert mended(columns, Need.of(c), np.zeros(0, dtype=np.int64), Run(time_limit=60.0)) is None
