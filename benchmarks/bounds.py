@@ -103,12 +103,13 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     }
 
 
-def text(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:
+def text(machine: dict[str, Any], rows: list[dict[str, Any]], seeds: int) -> str:
     """Return the report."""
     lines = [
         "# Plans and proven gaps",
         "",
-        f"`python -m benchmarks.bounds -o reports/bounds`, one run each, on {in_words(machine)}.",
+        f"`python -m benchmarks.bounds --seeds {seeds} -o reports/bounds`, one run of `planner plan` each, "
+        f"on {in_words(machine)}.",
         "",
         "| instance | limit, s | objective | bound | gap, % | process start to plan file, s | memory, GB |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -147,7 +148,7 @@ def main() -> None:
             print(json.dumps(rows[-1]), flush=True)
     if options.folder:
         options.folder.mkdir(parents=True, exist_ok=True)
-        (options.folder / "bounds.md").write_text(text(machine, rows))
+        (options.folder / "bounds.md").write_text(text(machine, rows, options.seeds))
         document = {"machine": machine, "seeds": options.seeds, "rows": rows}
         (options.folder / "bounds.json").write_text(json.dumps(document, indent=1) + "\n")
 

@@ -13,8 +13,8 @@ so does what is allowed, because every rule about one machine is monotone. At ea
 * the same with resources priced (Lagrange): gain - toll of what it takes + toll of what is free.
 
 Integers all along: the gain that comes out is exact and may enter a proof. Where the search is cut off,
-the largest bound of an open node is a proven upper bound instead. A co-location factor multiplies costs by
-the number of replicas: bounds take the least factor, values the true one. Soft SLOs are in values only.
+the largest bound of an open node is a proven upper bound instead. A co-location factor multiplies costs:
+bounds take the least factor, values the true one. Soft SLOs are in values only.
 """
 
 from __future__ import annotations
@@ -272,10 +272,10 @@ def _store(w: Desk, stored: int, d: int, worth: int) -> None:
 
 @kernel
 def search(x: Market, w: Desk, best: int, every: bool, nodes: int) -> tuple[int, int]:
-    """Find the pattern that gains most, or every one that gains more than ``best``.
+    """Find the pattern that gains most, or every one that gains more than ``best``; the empty one is none.
 
     Returns how many patterns are in ``w.found``, and a proven upper bound on the gain of all patterns
-    (on that of those left out, if ``every``), never below ``best`` as given. The empty pattern is none.
+    (on that of those left out, if ``every``), never below ``best`` as given.
 
     Parameters
     ----------

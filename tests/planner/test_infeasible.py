@@ -6,6 +6,7 @@ import pytest
 
 from planner.infeasible import obstacles
 from planner.instance import Background, Instance, Pinned, Rules
+from solvers import solve
 from tests.random_instances import solved
 from tests.tiny import with_model, with_type
 
@@ -153,3 +154,13 @@ def test_pinned_where_a_rule_forbids(two_types: Instance) -> None:
         pinned=(Pinned(name="old", machine_type="cpu", models={"a": 1}),), rules=Rules(forbid={"a": ("cpu",)})
     )
     assert obstacles(pinned) == ("pinned replicas break the rule permitted: a on cpu: a rule forbids it",)
+
+
+def test_pins_that_break_an_slo_may_be_cured_by_a_factor_that_falls(pair: Instance) -> None:
+    """Two pinned replicas of a run at 11 ms, three of anything at 10 ms."""
+    pinned = (Pinned(name="old", machine_type="gpu", models={"a": 2}),)
+    tight = with_model(with_type(pair, "gpu", slots=3), "a", slo_ms=10.5).replace(pinned=pinned)
+    assert obstacles(tight)[0].startswith("pinned replicas break the rule slo")
+    falling = with_type(tight, "gpu", colocation_factor={3: 0.0})
+    assert obstacles(falling) == ()
+    assert solve(falling, "patterns", time_limit=10.0).objective == 0
