@@ -13,22 +13,18 @@ entry. Replicas and machines never appear one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.errors import InputError
+from planner.integers import PPM, exact, millionths, ppm, refuse_if_large, scaled
 
 if TYPE_CHECKING:
     from planner.instance import Background, Instance
 
-PPM = 1_000_000
 #: Stands for "no limit" in slots, slacks and counts; compared with, never added to.
 UNLIMITED = 2**62
-_LARGEST = float(2**61)
-_PIECE = 2**20
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -162,12 +158,12 @@ def compile_instance(instance: Instance) -> Compiled:
     alpha, beta = (0.0, 0.0) if weights is None else (weights.degradation, weights.price)
     weighted = np.array([alpha * m.weight for m in models])
     permitted = instance.runs_on()
-    degradation = _scaled(instance.degradation, np.ones(len(models)))
+    degradation = scaled(instance.degradation, np.ones(len(models)))
     plain = bool(np.all(weighted == 1.0))
-    cost = degradation if plain else _scaled(instance.degradation, weighted)
+    cost = degradation if plain else scaled(instance.degradation, weighted)
     soft = np.array([m.miss_price is not None for m in models])
-    _refuse_if_large(float((background * weighted).max(initial=0.0)), "models.weight times background")
-    _refuse_if_large(beta * max(m.price for m in types) * PPM, "objective.price times machine_types.price")
+    refuse_if_large(float((background * weighted).max(initial=0.0)), "models.weight times background")
+    refuse_if_large(beta * max(m.price for m in types) * PPM, "objective.price times machine_types.price")
     demand = _demand(instance, resources)
     slack = _slack(instance)
     allowed = permitted[type_of] & (slots >= 1)[:, None]
@@ -190,10 +186,10 @@ def compile_instance(instance: Instance) -> Compiled:
         factor=_factor(instance),
         slack=slack,
         soft=soft,
-        miss_price=np.array([_ppm(m.miss_price or 0.0) for m in models], dtype=np.int64),
+        miss_price=np.array([ppm(m.miss_price or 0.0) for m in models], dtype=np.int64),
         cost=cost,
         background_cost=np.rint(background * weighted[None, :]).astype(np.int64),
-        price=np.array([_ppm(beta * types[k].price) for k in type_of], dtype=np.int64),
+        price=np.array([ppm(beta * types[k].price) for k in type_of], dtype=np.int64),
         max_per_machine=_per_model(instance, instance.rules.max_per_machine, UNLIMITED),
         min_machines=_per_model(instance, instance.rules.min_machines, 0),
         apart=_apart(instance),
@@ -237,10 +233,10 @@ def _room(instance: Instance, pools: list[_Pool], resources: tuple[str, ...]) ->
         if machine_type.slots is not None:
             slots[p] = max(machine_type.slots - pool.background.slots, 0)
         for r, name in enumerate(resources):
-            taken = _millionths(pool.background.demand.get(name, 0.0), up=True)
-            capacity[p, r] = max(_millionths(machine_type.resources.get(name, 0.0), up=False) - taken, 0)
+            taken = millionths(pool.background.demand.get(name, 0.0), up=True)
+            capacity[p, r] = max(millionths(machine_type.resources.get(name, 0.0), up=False) - taken, 0)
         for name, added in pool.background.degradation.items():
-            background[p, instance.model_index[name]] = _ppm(added)
+            background[p, instance.model_index[name]] = ppm(added)
     return slots, capacity, background
 
 
@@ -248,11 +244,11 @@ def _demand(instance: Instance, resources: tuple[str, ...]) -> Ints:
     demand = np.zeros((len(instance.machine_types), len(instance.models), len(resources)), dtype=np.int64)
     for t, model in enumerate(instance.models):
         for r, name in enumerate(resources):
-            demand[:, t, r] = _millionths(model.demand.get(name, 0.0), up=True)
+            demand[:, t, r] = millionths(model.demand.get(name, 0.0), up=True)
         for type_name, amounts in model.demand_on.items():
             for name, amount in amounts.items():
                 k = instance.type_index[type_name]
-                demand[k, t, resources.index(name)] = _millionths(amount, up=True)
+                demand[k, t, resources.index(name)] = millionths(amount, up=True)
     return demand
 
 
@@ -262,7 +258,7 @@ def _factor(instance: Instance) -> Ints:
     factor = np.full((len(types), largest + 1), PPM, dtype=np.int64)
     for k, machine_type in enumerate(types):
         for n, value in sorted(machine_type.colocation_factor.items()):
-            factor[k, n:] = _ppm(value)
+            factor[k, n:] = ppm(value)
     return factor
 
 
@@ -271,10 +267,10 @@ def _slack(instance: Instance) -> Ints:
     for t, model in enumerate(instance.models):
         if model.slo_ms is None:
             continue
-        limit = _exact(model.slo_ms)
+        limit = exact(model.slo_ms)
         for type_name, latency in model.latency_ms.items():
-            exact = limit * PPM / _exact(latency) - PPM
-            slack[instance.type_index[type_name], t] = min(exact.__floor__(), UNLIMITED)
+            allowed = limit * PPM / exact(latency) - PPM
+            slack[instance.type_index[type_name], t] = min(allowed.__floor__(), UNLIMITED)
     return slack
 
 
@@ -299,40 +295,6 @@ def _apart(instance: Instance) -> Bools:
     return apart
 
 
-def _scaled(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Ints:
-    """Return (K, T, T): ``values`` times the victims' ``weights`` in ppm, made in pieces to save memory."""
-    models = weights.size
-    rows, result = values.reshape(-1, models), np.empty(values.shape, dtype=np.int64)
-    step = max(1, _PIECE // models)
-    for first in range(0, len(rows), step):
-        piece = np.nan_to_num(rows[first : first + step], nan=0.0)
-        with np.errstate(over="ignore"):
-            piece *= weights[np.arange(first, first + len(piece)) % models, None]
-        _refuse_if_large(float(piece.max(initial=0.0)) * PPM, "models.weight times degradation")
-        result.reshape(-1, models)[first : first + step] = np.rint(piece * PPM)
-    return result
-
-
-def _exact(value: float) -> Fraction:
-    """Return the decimal that was written, not the binary float nearest to it."""
-    return Fraction(repr(value))
-
-
-def _ppm(value: float) -> int:
-    return round(_exact(value) * PPM)
-
-
-def _millionths(amount: float, *, up: bool) -> int:
-    scaled = _exact(amount) * PPM
-    return scaled.__ceil__() if up else scaled.__floor__()
-
-
-def _refuse_if_large(value: float, what: str) -> None:
-    if not value < _LARGEST:
-        rule = "numbers are so large that sums could exceed 64-bit integers; use smaller units or weights"
-        raise InputError(rule, field=what, value=f"a sum up to {value:.3g} ppm")
-
-
 def _refuse_overflow(c: Compiled) -> None:
     """Refuse an instance whose sums could exceed 2^61, from upper limits in floating point."""
     n = c.replicas.astype(float)
@@ -340,15 +302,15 @@ def _refuse_overflow(c: Compiled) -> None:
     most = float(c.factor.max())
     per_pool = c.degradation.max(axis=(1, 2), initial=0).astype(float)[c.type_of] * crowd
     largest = per_pool.max(initial=0.0) * most / PPM + float(c.background.max(initial=0))
-    _refuse_if_large(largest, "degradation")
+    refuse_if_large(largest, "degradation")
     victims = c.cost.max(axis=2, initial=0).astype(float)[c.type_of] * crowd[:, None] + c.background_cost
     if c.factored:
-        _refuse_if_large(max(per_pool.max(initial=0.0), victims.max(initial=0.0)) * most, "colocation_factor")
+        refuse_if_large(max(per_pool.max(initial=0.0), victims.max(initial=0.0)) * most, "colocation_factor")
         victims *= max(most / PPM, 1.0)
     total = float((n * (victims.max(axis=0, initial=0.0) + c.miss_price)).sum())
     total += float((c.price.astype(float) * c.machines).sum())
-    _refuse_if_large(total, "objective")
+    refuse_if_large(total, "objective")
     if c.resources:
-        _refuse_if_large(float((n[:, None] * c.demand.max(axis=0)).sum(axis=0).max()), "models.demand")
+        refuse_if_large(float((n[:, None] * c.demand.max(axis=0)).sum(axis=0).max()), "models.demand")
         spare = (c.machines[:, None].astype(float) * np.maximum(c.capacity, 0)).sum(axis=0)
-        _refuse_if_large(float(spare.max()), "machine_types.resources")
+        refuse_if_large(float(spare.max()), "machine_types.resources")

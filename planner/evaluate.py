@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, Compiled, multiplied
+from planner.compiled import Compiled, multiplied
 from planner.instance import Instance
+from planner.integers import PPM
 from planner.plan import Plan
 from planner.rules import COUNTS, Look, Violation, violations
 

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, UNLIMITED
+from planner.compiled import UNLIMITED
 from planner.evaluate import evaluate
 from planner.instance import InferenceModel, Instance, MachineType
+from planner.integers import PPM
 from planner.plan import Plan
 
 

@@ -20,11 +20,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from planner.compiled import PPM
 from planner.errors import InputError
 from planner.evaluate import Evaluation, ModelOutcome, evaluate
 from planner.groups import ENTRIES, Groups
 from planner.instance import Instance
+from planner.integers import PPM
 from planner.json_text import stream_json
 from planner.plan import Plan
 from planner.plan_form import PlanFile

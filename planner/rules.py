@@ -9,8 +9,9 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, Compiled
+from planner.compiled import Compiled
 from planner.instance import Instance
+from planner.integers import PPM
 from planner.plan import Plan
 
 Ints = NDArray[np.int64]

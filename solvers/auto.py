@@ -13,15 +13,11 @@ import dataclasses
 from collections.abc import Callable
 from importlib import import_module
 
-import numpy as np
-
-from planner.compiled import Compiled
 from planner.instance import Instance
 from solvers import local_search
 from solvers.bound import objective_bound
 from solvers.compact import MOST_PATTERNS
-from solvers.fleet import machines_needed
-from solvers.pricer import DEEPEST, deepest
+from solvers.pricer import DEEPEST, largest_load
 from solvers.run import Outcome, Run
 from solvers.sifting import listed
 
@@ -42,7 +38,7 @@ def solve(instance: Instance, run: Run) -> Outcome:
 
 def _choice(instance: Instance) -> tuple[str, str]:
     c, n = instance.compiled, instance.replicas
-    most = _deepest(c)
+    most = largest_load(c)
     if not c.worst and most <= DEEPEST and (most <= _SHALLOW or n <= _FEW):
         return "patterns", f"no machine holds more than {most} replicas"
     patterns = listed(c, MOST_PATTERNS)
@@ -52,10 +48,6 @@ def _choice(instance: Instance) -> tuple[str, str]:
         return "greedy", f"{n:,} replicas are too many to move one by one"
     why = "the objective is `worst`" if c.worst else f"a machine can hold {most:,} replicas"
     return "local_search", why
-
-
-def _deepest(c: Compiled) -> int:
-    return max((deepest(c, p) for p in np.flatnonzero(machines_needed(c)).tolist()), default=0)
 
 
 def _searched(instance: Instance, run: Run) -> Outcome:

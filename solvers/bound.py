@@ -13,8 +13,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, UNLIMITED
+from planner.compiled import UNLIMITED
 from planner.instance import Instance
+from planner.integers import PPM
 from solvers.compact import unit, watched
 from solvers.lagrange import FREE, Relaxation
 from solvers.pairflow import Cell, Flow

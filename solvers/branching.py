@@ -91,7 +91,7 @@ class Tree:
         assert master.proof is not None
         self._master, self._best, self._run, self._rounding = master, best, best.run, rounding
         self._made = 0
-        self._unit = unit(master.desks.c)
+        self._unit = unit(master.supply.c)
         root = Node(master.proof.bound, 0, master.need, master.proof)
         #: To be solved, and solved: a heap and a list.
         self._open: list[Node] = []
@@ -147,7 +147,7 @@ class Tree:
     def _branch(self, node: Node, *, optimal: bool) -> None:
         """Open the children of a node that the master has just solved; it is a leaf if it has none."""
         values, need = self._master.values, node.need
-        pool = self._master.desks.columns.pool[self._master.inside[: values.size]]
+        pool = self._master.supply.columns.pool[self._master.inside[: values.size]]
         used = np.bincount(pool, values, minlength=need.machines.size)
         total, apart = float(used.sum()), np.abs(used - np.rint(used))
         children: list[Need] = []
@@ -170,10 +170,12 @@ class Tree:
         leaf.tried, run = objective, self._run
         if leaf.proof is None:
             return
-        few = self._master.desks.within(leaf.proof, objective - self._unit, _FEW, run)
+        few = self._master.supply.above(
+            leaf.proof.prices, leaf.proof.floors(objective - self._unit), _FEW, run
+        )
         if few is None or run.stopping:
             return
-        patterns = self._master.desks.columns.patterns(few)
+        patterns = self._master.supply.columns.patterns(few)
         if too_late(patterns, run):
             return
         f = by_pattern(self._best.instance.compiled, patterns)

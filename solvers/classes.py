@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.compiled import PPM, UNLIMITED, Compiled
+from planner.compiled import UNLIMITED, Compiled
 from planner.instance import Instance
+from planner.integers import PPM
 from planner.plan import Plan
 from solvers.fleet import (
     BASE,

@@ -20,15 +20,7 @@ Bools = NDArray[np.bool_]
 
 
 class Columns:
-    """N patterns of at most D replicas; each is there once.
-
-    Attributes
-    ----------
-    pool (N,), cost (N,)
-        Of each; the cost in ppm.
-    who (N, D)
-        The models of its replicas, ascending; T where there is none.
-    """
+    """N patterns of at most D replicas; each is there once."""
 
     def __init__(self, c: Compiled, deepest: int) -> None:
         self.c, self.models = c, c.replicas.size
@@ -41,15 +33,18 @@ class Columns:
         return len(self._index)
 
     @property
-    def pool(self) -> Ints:  # noqa: D102
+    def pool(self) -> Ints:
+        """The pool of each pattern, (N,)."""
         return self._pool[: len(self)]
 
     @property
-    def cost(self) -> Ints:  # noqa: D102
+    def cost(self) -> Ints:
+        """The cost of each in ppm, (N,)."""
         return self._cost[: len(self)]
 
     @property
-    def who(self) -> Ints:  # noqa: D102
+    def who(self) -> Ints:
+        """The models of its replicas, ascending; T where there is none: (N, D)."""
         return self._who[: len(self)]
 
     def add(self, p: int, members: Ints) -> list[int]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array, hstack
 
-from planner.compiled import PPM
+from planner.integers import PPM
 from solvers.columns import Columns, Need
 from solvers.highs import THREADS, Quiet
 from solvers.terms import Ints

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, UNLIMITED, Compiled, multiplied
+from planner.compiled import UNLIMITED, Compiled, multiplied
+from planner.integers import PPM
 from planner.plan import Plan
 from solvers.fleet import machines_needed
 from solvers.terms import Ints

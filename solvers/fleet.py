@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from planner.compiled import PPM, Compiled
+from planner.compiled import Compiled
+from planner.integers import PPM
 from planner.plan import Plan
 from solvers.terms import (
     ALLOWED,

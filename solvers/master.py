@@ -19,29 +19,25 @@ and those of the master (Wentges, *International Transactions in Operational Res
 from __future__ import annotations
 
 import operator
-import os
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import chain
-from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, UNLIMITED, Compiled
-from solvers.columns import Columns, Need
+from planner.compiled import UNLIMITED
+from solvers.columns import Need
 from solvers.compact import unit, watched
 from solvers.covering import Covering
-from solvers.pricer import Pricer, Prices, deepest
-from solvers.pricing import NOTHING
+from solvers.market import NOTHING
+from solvers.pricer import Prices
 from solvers.run import Run
+from solvers.supply import Supply
 from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
-T = TypeVar("T")
 
-_NODES, _NODES_PER_SECOND = 2_000_000, 50_000
-_GROWN, _POLL = 64, 0.05
+_NODES = 2_000_000
 _CLOSE = 1e-9
 _SMOOTH = 0.6
 _RAISED, _SHORT = 10.0, 1e-6
@@ -74,105 +70,12 @@ class Proof:
         return {p: max(gain - gap - 1, NOTHING) for p, gain in self.gains.items()}
 
 
-class Priced(NamedTuple):
-    """What pricing a pool found: patterns of best gain, some that gain, and at least the largest gain."""
-
-    best: Ints
-    grown: Ints
-    gain: int
-
-
-class Desks:
-    """The pricers of all pools and the columns that they found: what a master and its parts share."""
-
-    def __init__(self, c: Compiled, *, free: bool = False) -> None:
-        self.c, self.free = c, free
-        self.need = Need.of(c)
-        pools = np.flatnonzero(self.need.machines).tolist()
-        self.pricers = {p: Pricer(c, p, free=free) for p in pools}
-        self.deepest = deep = max((deepest(c, p) for p in pools), default=1)
-        self.columns = Columns(c, deep)
-        self._threads = ThreadPoolExecutor(os.cpu_count())
-        largest = max(int(c.cost.max(initial=0)), int(c.miss_price.max(initial=0)))
-        each = 2.0 * deep * largest * max(float(c.factor.max()) / PPM, 1.0) + float(
-            c.background_cost.max(initial=0)
-        )
-        #: Of a replica that is short: what opening a machine costs, and more than anything else could.
-        self.penalty = (1.0, 1.0)
-        if not free:
-            mean = float(np.mean(c.cost)) if c.cost.size else 0.0
-            usual = (float(c.price.max(initial=0)) + 4.0 * deep * mean) / PPM + 1e-3
-            most = 2.0 * (deep * each + float(c.price.max(initial=0))) / PPM + 1.0
-            self.penalty = (min(usual, most), most)
-
-    def price(
-        self, prices: Prices, run: Run, until: float, least: Ints, left: Ints | None = None
-    ) -> dict[int, Priced]:
-        """Price every pool, as many at once as there are processors, to ``until`` on the clock of ``run``.
-
-        Parameters
-        ----------
-        least (P,)
-            Machines of each pool that cannot stay empty.
-        left (T,)
-            The most replicas of each model in a pattern beside pinned ones; by default as many as there are.
-        """
-
-        nodes = self.nodes(run)
-
-        def one(pricer: Pricer) -> Priced:
-            market = pricer.market(prices, left)
-            best, gain = pricer.best(market, nodes, empty=not least[pricer.pool])
-            return Priced(best, pricer.grown(market, _GROWN), gain)
-
-        jobs = [self._threads.submit(one, pricer) for pricer in self.pricers.values()]
-        return dict(zip(self.pricers, self._awaited(jobs, run, until), strict=True))
-
-    def nodes(self, run: Run) -> int:
-        """Return how many nodes to search in each pool."""
-        return int(np.clip(_NODES_PER_SECOND * run.remaining / len(self.pricers), 1_000, _NODES))
-
-    def _awaited(self, jobs: list[Future[T]], run: Run, until: float) -> list[T]:
-        """Return the results; searches are cut off at ``until`` and when ``run`` is stopping."""
-        while wait(jobs, timeout=_POLL).not_done:
-            if run.report() or run.stopping or run.elapsed >= until:
-                self._stop(True)
-        self._stop(False)
-        return [job.result() for job in jobs]
-
-    def _stop(self, now: bool) -> None:
-        for pricer in self.pricers.values():
-            pricer.stop(now)
-
-    def within(self, proof: Proof, objective: int, most: int, run: Run) -> list[int] | None:
-        """Return every column that a plan with at most this objective can carry; None if too many."""
-        found: list[int] = []
-        for p, floor in proof.floors(objective).items():
-            pricer, room = self.pricers[p], most - len(found)
-            market = pricer.market(proof.prices)
-            job = self._threads.submit(pricer.above, market, floor, room, self.nodes(run))
-            (some,) = self._awaited([job], run, run.elapsed + run.remaining)
-            if some is None or run.stopping:
-                return None
-            found += self.add(p, some)
-        return found
-
-    def add(self, p: int, rows: Ints) -> list[int]:
-        """Add patterns (n, D), the models of each replica and -1; return which columns they are."""
-        load = (rows >= 0).sum(axis=1)
-        found: list[int] = []
-        for n in np.unique(load[load > 0]).tolist():
-            members = np.sort(rows[load == n], axis=1)[:, rows.shape[1] - n :]
-            found += self.columns.add(p, members)
-        return found
-
-
 class Master:
     """The restricted master and what it has proven.
 
     Parameters
     ----------
-    desks
+    supply
         Pricers and columns.
     part
         What is to be covered, if it is not all: then no bound is claimed.
@@ -185,31 +88,31 @@ class Master:
         The best; None before the first pricing.
     """
 
-    def __init__(self, desks: Desks, part: Need | None = None) -> None:
-        self.desks, self._part = desks, part is not None
-        self.need = desks.need if part is None else part
+    def __init__(self, supply: Supply, part: Need | None = None) -> None:
+        self.supply, self._part = supply, part is not None
+        self.need = supply.need if part is None else part
         self._left = part.replicas if part is not None else None
-        self._penalty = desks.penalty[0]
-        penalty = np.full(desks.columns.models, self._penalty)
-        self.covering = Covering(desks.columns, self.need, penalty, free=desks.free)
+        self._penalty = supply.penalty[0]
+        penalty = np.full(supply.columns.models, self._penalty)
+        self.covering = Covering(supply.columns, self.need, penalty, free=supply.free)
         self.inside = np.zeros(0, dtype=np.int64)
         self.proof: Proof | None = None
         self.values = np.zeros(0)
         self._centre: Floats | None = None
-        self._step = 1 if desks.free else unit(desks.c)
+        self._step = 1 if supply.free else unit(supply.c)
         self.impossible = False
         if part is None:
             self._pinned()
 
     def _pinned(self) -> None:
         """Know one pattern of each pool with pinned replicas: all its machines must carry one."""
-        c = self.desks.c
+        c = self.supply.c
         zero = np.zeros(2 * c.replicas.size + 1)
         for p in np.flatnonzero(self.need.least).tolist():
-            pricer = self.desks.pricers[p]
+            pricer = self.supply.pricers[p]
             found, most = pricer.best(pricer.market(Prices.rounded(c, zero)), _NODES)
             self.impossible |= most == NOTHING
-            self.add(np.array(self.desks.add(p, found), dtype=np.int64))
+            self.add(np.array(self.supply.add(p, found), dtype=np.int64))
 
     def add(self, which: Ints) -> int:
         """Know more columns; return how many are new."""
@@ -244,11 +147,11 @@ class Master:
 
     def _penalised(self) -> bool:
         """Raise the penalty if some replicas are short; return whether that was possible."""
-        most = self.desks.penalty[1]
+        most = self.supply.penalty[1]
         if self._penalty >= most or self.covering.short().sum() < _SHORT:
             return False
         self._penalty = min(_RAISED * self._penalty, most)
-        self.covering.penalise(np.full(self.desks.columns.models, self._penalty))
+        self.covering.penalise(np.full(self.supply.columns.models, self._penalty))
         return True
 
     def _solve(self, run: Run, until: float) -> bool:
@@ -271,11 +174,11 @@ class Master:
 
     def _priced(self, paid: Floats, run: Run, until: float) -> int:
         need = self.need
-        prices = Prices.rounded(self.desks.c, paid)
+        prices = Prices.rounded(self.supply.c, paid)
         if run.report():
             return 0
-        priced = self.desks.price(prices, run, until, need.least, self._left)
-        found = [self.desks.add(p, rows) for p, r in priced.items() for rows in (r.best, r.grown)]
+        priced = self.supply.price(prices, run, until, need.least, self._left)
+        found = [self.supply.add(p, rows) for p, r in priced.items() for rows in (r.best, r.grown)]
         new = self.add(np.array([*chain(*found)], dtype=np.int64))
         exact = sum(map(operator.mul, prices.replica.tolist(), need.replicas.tolist()))
         exact += sum(map(operator.mul, prices.holder.tolist(), need.holders.tolist()))
@@ -288,6 +191,6 @@ class Master:
         if old is None or exact << old.prices.shift > old.exact << prices.shift:
             gains = {p: r.gain for p, r in priced.items()}
             self.proof, self._centre = Proof(prices, gains, bound, exact), paid
-            if need is self.desks.need and not self.desks.free:
+            if need is self.supply.need and not self.supply.free:
                 run.report(bound=bound)
         return new

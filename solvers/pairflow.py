@@ -47,8 +47,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, UNLIMITED, Compiled
+from planner.compiled import UNLIMITED, Compiled
 from planner.instance import Instance
+from planner.integers import PPM
 from solvers.enumeration import Patterns, few_patterns
 from solvers.fleet import machines_needed
 from solvers.lagrange import FREE, Program

@@ -22,20 +22,21 @@ import numpy as np
 from planner.instance import Instance
 from solvers import milp
 from solvers.branching import Best, Tree
-from solvers.compact import first_plan, impossible
+from solvers.compact import MOST_PATTERNS, first_plan, impossible
 from solvers.enumeration import all_patterns
-from solvers.master import Desks, Master
+from solvers.master import Master
 from solvers.milp_by_pattern import by_pattern
-from solvers.pricer import DEEPEST, deepest
+from solvers.pricer import DEEPEST, largest_load
 from solvers.relax import explain
 from solvers.rounding import Rounding
 from solvers.run import Outcome, Run
 from solvers.sifting import too_late
+from solvers.supply import Supply
 
 _DEEP, _BRIEF, _LONG = 12, 0.05, 0.3  # share of the time for local search, by replicas on a machine
 _GENERATING = 0.7
 _ROUNDING = 0.5
-_FEW, _NONE = 20_000, 1e-6
+_NONE = 1e-6
 _START, _FRUITLESS = 2_000, 8
 
 
@@ -44,7 +45,7 @@ def unsuited(instance: Instance) -> str:
     c = instance.compiled
     if c.worst:
         return "the objective is `worst`"
-    most = max((deepest(c, p) for p in np.flatnonzero(c.machines).tolist()), default=0)
+    most = largest_load(c)
     return f"a machine can hold {most} replicas" if most > DEEPEST else ""
 
 
@@ -61,23 +62,23 @@ def solve(instance: Instance, run: Run) -> Outcome:
 
 def _generated(instance: Instance, run: Run) -> Outcome:
     c, best = instance.compiled, Best(instance, run)
-    desks = Desks(c)
-    best.take(first_plan(instance, run, share=_BRIEF if desks.deepest <= _DEEP else _LONG))
-    master = Master(desks)
+    supply = Supply(c)
+    best.take(first_plan(instance, run, share=_BRIEF if supply.deepest <= _DEEP else _LONG))
+    master = Master(supply)
     if master.impossible:
         return Outcome(infeasible=True, reasons=explain(instance, run))
     if best.plan is not None and len(best.plan) <= _START:
-        master.add(np.flatnonzero(desks.columns.of(best.plan)))
+        master.add(np.flatnonzero(supply.columns.of(best.plan)))
     optimal = master.generate(run, run.elapsed + _GENERATING * run.remaining)
     short = master.covering.short().sum() > _NONE if optimal else False
     if best.plan is None and short and _proven(instance, run):
         return Outcome(infeasible=True, reasons=explain(instance, run))
     if master.proof is None:
         return Outcome(best.plan, bound=0, stop=run.stop)
-    rounding = Rounding(desks, master.proof.prices, run)
+    rounding = Rounding(supply, master.proof.prices, run)
     best.take(rounding.dive(master, run.elapsed + _ROUNDING * run.remaining))
     if best.plan is None and not run.stopping:
-        everything = all_patterns(c, _FEW)
+        everything = all_patterns(c, MOST_PATTERNS)
         if everything is not None and not too_late(everything, run):
             f = by_pattern(c, everything)
             return milp.solved(instance, run, f, None, master.proof.bound).outcome(None)
@@ -98,6 +99,6 @@ def _closed(best: Best, tree: Tree, rounding: Rounding) -> Outcome:
 
 def _proven(instance: Instance, run: Run) -> bool:
     """Whether column generation without costs proves that there is no plan."""
-    master = Master(Desks(instance.compiled, free=True))
+    master = Master(Supply(instance.compiled, free=True))
     master.generate(run, run.elapsed + run.remaining)
     return master.proof is not None and master.proof.bound > 0

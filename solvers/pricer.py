@@ -11,10 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM, UNLIMITED, Compiled
+from planner.compiled import UNLIMITED, Compiled
+from planner.integers import PPM
 from solvers.enumeration import may_be_together
 from solvers.fleet import holders, machines_needed
-from solvers.pricing import NOTHING, Desk, Market, desk, grow, search
+from solvers.market import NOTHING, Desk, Market, desk
+from solvers.pricing import grow, search
 from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
@@ -71,6 +73,11 @@ def deepest(c: Compiled, p: int) -> int:
     for r in range(c.capacity.shape[1]):
         crowd = min(crowd, _fit(c.demand[k, :, r], most, int(c.capacity[p, r])))
     return max(crowd, int(c.pinned[p].sum()))
+
+
+def largest_load(c: Compiled) -> int:
+    """Return the most replicas that any machine can hold."""
+    return max((deepest(c, p) for p in np.flatnonzero(machines_needed(c)).tolist()), default=1)
 
 
 def _pins_may_be(c: Compiled, p: int) -> bool:

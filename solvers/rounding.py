@@ -21,15 +21,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM
+from planner.integers import PPM
 from planner.plan import Plan
 from solvers.columns import Need
 from solvers.compact import watched
 from solvers.covering import Covering
-from solvers.master import Desks, Master
+from solvers.master import Master
 from solvers.mending import mended
 from solvers.pricer import Prices
 from solvers.run import Run
+from solvers.supply import Supply
 from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
@@ -55,8 +56,8 @@ class Rounding:
         Those of the bound.
     """
 
-    def __init__(self, desks: Desks, prices: Prices, run: Run) -> None:
-        self.desks, self.columns, self.run = desks, desks.columns, run
+    def __init__(self, supply: Supply, prices: Prices, run: Run) -> None:
+        self.supply, self.columns, self.run = supply, supply.columns, run
         self._prices = prices
         self._rng = np.random.default_rng(run.seed)
         self._reduced = np.zeros(0)
@@ -104,7 +105,7 @@ class Rounding:
         now = self.columns.of(plan)
         settled = self._opened(now, round(self._open))
         seconds = min(_PATIENCE, self.run.remaining)
-        part = self._part(self.desks.need, settled, np.flatnonzero(now > settled))
+        part = self._part(self.supply.need, settled, np.flatnonzero(now > settled))
         part.generate(self.run, self.run.elapsed + _PRICING * seconds)
         began = self.run.elapsed
         found = self._finished(settled, part, (1 - _PRICING) * seconds)
@@ -127,7 +128,7 @@ class Rounding:
         if not watched(self.run, solving, self.run.report, program.stop) or not program.feasible:
             return None
         whole = np.rint(program.values()).astype(np.int64)
-        return mended(self.columns, self.desks.need, self._settle(settled, part, whole), self.run)
+        return mended(self.columns, self.supply.need, self._settle(settled, part, whole), self.run)
 
     def _settle(self, settled: Ints, part: Master, whole: Ints) -> Ints:
         """Return (N,): ``settled`` and so many machines of each column in ``part``."""
@@ -139,22 +140,22 @@ class Rounding:
     def _part(self, need: Need, settled: Ints, first: Ints) -> Master:
         """Return a master for what ``settled`` (N,) leaves of ``need``; ``first`` and good columns inside."""
         need = need.less(self.columns, settled).at_least_nothing()
-        rank = self.reduced().copy()
+        rank = self._reduced_costs().copy()
         rank[first] = -np.inf
         pool = self.columns.pool
         useful = self.columns.holding(need.replicas > 0) | (need.least > 0)[pool]
         here = np.flatnonzero(useful & (need.machines[pool] > 0))
         most = max(_PER_ROW * int(np.count_nonzero(need.replicas) + np.count_nonzero(need.machines)), 200)
-        part = Master(self.desks, need)
+        part = Master(self.supply, need)
         part.add(here[np.argsort(rank[here], kind="stable")[:most]])
         return part
 
-    def reduced(self) -> Floats:
+    def _reduced_costs(self) -> Floats:
         """Return (N,): cost less what the replicas are paid, in ppm: how much dearer it makes a plan."""
         if self._reduced.size < len(self.columns):
-            holder = self._prices.holder * (self.desks.need.holders > 0)
+            holder = self._prices.holder * (self.supply.need.holders > 0)
             paid = self.columns.paid(self._prices.replica, holder) / 2.0**self._prices.shift
-            gains = np.zeros(self.desks.need.machines.size)
+            gains = np.zeros(self.supply.need.machines.size)
             np.maximum.at(gains, self.columns.pool, paid - self.columns.cost)
             self._reduced = self.columns.cost - paid + gains[self.columns.pool]
         return self._reduced
@@ -162,7 +163,7 @@ class Rounding:
     def _opened(self, settled: Ints, number: int) -> Ints:
         """Return ``settled`` with up to ``number`` machines fewer: half dear ones, half of any kind."""
         kinds = np.flatnonzero(settled)
-        dear = self.reduced()[kinds] > _DEAR
+        dear = self._reduced_costs()[kinds] > _DEAR
         copies = np.repeat(kinds[dear], np.minimum(settled[kinds[dear]], _COPIES))
         chosen = self._rng.permutation(copies)[: number // 2]
         others = self._rng.permutation(kinds[~dear] if (~dear).any() else kinds)[: number - chosen.size]

@@ -18,6 +18,7 @@ CORE = (
     "sizes",
     "consistency",
     "instance",
+    "integers",
     "compiled",
     "plan",
     "rules",

@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from planner.compiled import PPM
 from planner.degradation.rows import Measurement
 from planner.degradation.table import counts
 from planner.evaluate import suffered
 from planner.instance import Instance
+from planner.integers import PPM
 from planner.plan import Plan
 
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ import sys
 import time
 from types import TracebackType
 
-from planner.compiled import PPM
+from planner.integers import PPM
 from planner.report.text import console, number, percent
 from planner.result import Progress
 

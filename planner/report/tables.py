@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from planner.compiled import PPM
+from planner.integers import PPM
 from planner.plan_files import exact, outcome_document
 from planner.plan_form import Outcome, PlanFile
 from planner.report.text import cell, console, count, milliseconds, number, percent, plain, slowdown

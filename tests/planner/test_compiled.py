@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from planner.compiled import PPM, UNLIMITED
+from planner.compiled import UNLIMITED
 from planner.errors import InputError
 from planner.instance import Background, Instance, MachineType, Objective, Pinned, Rules
+from planner.integers import PPM
 from tests.oracle import Oracle
 from tests.random_instances import random_instance
 from tests.tiny import with_degradation, with_model, with_type

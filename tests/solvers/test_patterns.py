@@ -11,10 +11,12 @@ from planner.result import Status
 from solvers import pricer, solve
 from solvers.columns import Columns, Need
 from solvers.enumeration import pattern_of
-from solvers.master import Desks, Master
+from solvers.market import Desk, Market
+from solvers.master import Master
 from solvers.mending import mended
-from solvers.pricing import Desk, Market, search
+from solvers.pricing import search
 from solvers.run import Run
+from solvers.supply import Supply
 from tests.planted import planted
 from tests.random_instances import solved
 from tests.solvers.checks import check
@@ -25,7 +27,7 @@ def _highest_bound(seed: int) -> int | None:
     """Return the highest bound of any moment; plans do not cap it."""
     run = Run(time_limit=60.0)
     c = solved(seed)[0].compiled
-    master = Master(Desks(c))
+    master = Master(Supply(c))
     master.generate(run, 60.0)
     bounds = [now.bound for now in run.history if now.bound is not None]
     return max(bounds, default=None)
@@ -97,7 +99,7 @@ def test_prices_of_machines_are_branched_on(types: int, density: float) -> None:
 def test_fractions_of_machines_are_excluded() -> None:
     """The linear program uses 6.4 machines, the plan seven: only branching proves that."""
     instance = quadratic(25, 0.25, 100)
-    root = Master(Desks(instance.compiled))
+    root = Master(Supply(instance.compiled))
     assert root.generate(Run(time_limit=60.0), 60.0)
     assert root.values.sum() % 1 > 0.01
     result = check(instance, solve(instance, "patterns", time_limit=60))

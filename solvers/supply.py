@@ -1,0 +1,113 @@
+"""What the master and its parts share: the pricers of all pools, and the columns that they found."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from planner.compiled import Compiled
+from planner.integers import PPM
+from solvers.columns import Columns, Need
+from solvers.pricer import Pricer, Prices, largest_load
+from solvers.run import Run
+from solvers.terms import Ints
+
+T = TypeVar("T")
+
+_NODES, _NODES_PER_SECOND = 2_000_000, 50_000
+_GROWN, _POLL = 64, 0.05
+
+
+class Priced(NamedTuple):
+    """What pricing a pool found: patterns of best gain, some that gain, and at least the largest gain."""
+
+    best: Ints
+    grown: Ints
+    gain: int
+
+
+class Supply:
+    """The pricers of all pools and the columns that they found: what a master and its parts share."""
+
+    def __init__(self, c: Compiled, *, free: bool = False) -> None:
+        self.c, self.free = c, free
+        self.need = Need.of(c)
+        pools = np.flatnonzero(self.need.machines).tolist()
+        self.pricers = {p: Pricer(c, p, free=free) for p in pools}
+        self.deepest = deep = largest_load(c)
+        self.columns = Columns(c, deep)
+        self._threads = ThreadPoolExecutor(os.cpu_count())
+        largest = max(int(c.cost.max(initial=0)), int(c.miss_price.max(initial=0)))
+        each = 2.0 * deep * largest * max(float(c.factor.max()) / PPM, 1.0) + float(
+            c.background_cost.max(initial=0)
+        )
+        #: Of a replica that is short: what opening a machine costs, and more than anything else could.
+        self.penalty = (1.0, 1.0)
+        if not free:
+            mean = float(np.mean(c.cost)) if c.cost.size else 0.0
+            usual = (float(c.price.max(initial=0)) + 4.0 * deep * mean) / PPM + 1e-3
+            most = 2.0 * (deep * each + float(c.price.max(initial=0))) / PPM + 1.0
+            self.penalty = (min(usual, most), most)
+
+    def price(
+        self, prices: Prices, run: Run, until: float, least: Ints, left: Ints | None = None
+    ) -> dict[int, Priced]:
+        """Price every pool, as many at once as there are processors, to ``until`` on the clock of ``run``.
+
+        Parameters
+        ----------
+        least (P,)
+            Machines of each pool that cannot stay empty.
+        left (T,)
+            The most replicas of each model in a pattern beside pinned ones; by default as many as there are.
+        """
+        nodes = self.nodes(run)
+
+        def one(pricer: Pricer) -> Priced:
+            market = pricer.market(prices, left)
+            best, gain = pricer.best(market, nodes, empty=not least[pricer.pool])
+            return Priced(best, pricer.grown(market, _GROWN), gain)
+
+        jobs = [self._threads.submit(one, pricer) for pricer in self.pricers.values()]
+        return dict(zip(self.pricers, self._awaited(jobs, run, until), strict=True))
+
+    def nodes(self, run: Run) -> int:
+        """Return how many nodes to search in each pool."""
+        return int(np.clip(_NODES_PER_SECOND * run.remaining / len(self.pricers), 1_000, _NODES))
+
+    def _awaited(self, jobs: list[Future[T]], run: Run, until: float) -> list[T]:
+        """Return the results; searches are cut off at ``until`` and when ``run`` is stopping."""
+        while wait(jobs, timeout=_POLL).not_done:
+            if run.report() or run.stopping or run.elapsed >= until:
+                self._stop(True)
+        self._stop(False)
+        return [job.result() for job in jobs]
+
+    def _stop(self, now: bool) -> None:
+        for pricer in self.pricers.values():
+            pricer.stop(now)
+
+    def above(self, prices: Prices, floors: dict[int, int], most: int, run: Run) -> list[int] | None:
+        """Return every column that gains more than its pool's floor; None if there are more than ``most``."""
+        found: list[int] = []
+        for p, floor in floors.items():
+            pricer, room = self.pricers[p], most - len(found)
+            market = pricer.market(prices)
+            job = self._threads.submit(pricer.above, market, floor, room, self.nodes(run))
+            (some,) = self._awaited([job], run, run.elapsed + run.remaining)
+            if some is None or run.stopping:
+                return None
+            found += self.add(p, some)
+        return found
+
+    def add(self, p: int, rows: Ints) -> list[int]:
+        """Add patterns (n, D), the models of each replica and -1; return which columns they are."""
+        load = (rows >= 0).sum(axis=1)
+        found: list[int] = []
+        for n in np.unique(load[load > 0]).tolist():
+            members = np.sort(rows[load == n], axis=1)[:, rows.shape[1] - n :]
+            found += self.columns.add(p, members)
+        return found
