@@ -1,7 +1,7 @@
 """Picks a solver by the instance's shape, says which and why, and runs it.
 
+* Few feasible patterns, where machines are larger or the objective is ``worst``: ``cpsat`` over all of them.
 * Machines of at most 16 replicas, or at most 60 replicas in all: ``patterns``.
-* Larger machines, or the objective ``worst``, with few feasible patterns: ``cpsat`` over all of them.
 * The rest up to 20 million replicas, few big machines above all: ``local_search`` for most of the time, and
   pair flow's bound (:mod:`solvers.bound`). Patterns of hundreds of replicas are hopeless to search.
 * More: ``greedy``, the only one that never looks at a single replica.
@@ -39,15 +39,15 @@ def solve(instance: Instance, run: Run) -> Outcome:
 def _choice(instance: Instance) -> tuple[str, str]:
     c, n = instance.compiled, instance.replicas
     most = largest_load(c)
-    if not c.worst and most <= DEEPEST and (most <= _SHALLOW or n <= _FEW):
-        return "patterns", f"no machine holds more than {most} replicas"
-    patterns = listed(c, MOST_PATTERNS)
+    small = most <= DEEPEST and (most <= _SHALLOW or n <= _FEW)
+    patterns = None if small and not c.worst else listed(c, MOST_PATTERNS)
     if patterns is not None:
         return "cpsat", f"{len(patterns):,} patterns are few enough to plan with all of them"
+    if small:
+        return "patterns", f"no machine holds more than {most} replicas"
     if n > _MOVABLE:
         return "greedy", f"{n:,} replicas are too many to move one by one"
-    why = "the objective is `worst`" if c.worst else f"a machine can hold {most:,} replicas"
-    return "local_search", why
+    return "local_search", f"a machine can hold {most:,} replicas"
 
 
 def _searched(instance: Instance, run: Run) -> Outcome:

@@ -18,13 +18,18 @@ from solvers.terms import Ints
 _MOST = 500
 
 
-def mended(columns: Columns, need: Need, machines: Ints, run: Run) -> Plan | None:
+def mended(columns: Columns, need: Need, machines: Ints, run: Run, limit: int = UNLIMITED) -> Plan | None:
     """Return a plan near ``machines`` (N,) with each pattern; None if a replica finds no machine.
 
     Also if many are short, or ``run`` is stopping: one after the other takes its time. The plan is not
     checked: a rule about several machines may be broken.
+
+    Parameters
+    ----------
+    limit
+        No replica that joins may make one suffer more degradation than this.
     """
-    draft = _Draft(columns, need, machines)
+    draft = _Draft(columns, need, machines, limit)
     for t in np.flatnonzero(draft.left < 0).tolist():
         for _ in range(-int(draft.left[t])):
             draft.leave(t)
@@ -42,8 +47,8 @@ def mended(columns: Columns, need: Need, machines: Ints, run: Run) -> Plan | Non
 class _Draft:
     """Machines with patterns, in work."""
 
-    def __init__(self, columns: Columns, need: Need, machines: Ints) -> None:
-        self.columns, self.c = columns, columns.c
+    def __init__(self, columns: Columns, need: Need, machines: Ints, limit: int) -> None:
+        self.columns, self.c, self.limit = columns, columns.c, limit
         self.machines = np.zeros(len(columns), dtype=np.int64)
         self.machines[: machines.size] = machines
         after = need.less(columns, self.machines)
@@ -72,14 +77,14 @@ class _Draft:
         best, added = None, UNLIMITED
         for p in np.flatnonzero((self.free > 0) & ~self.full & self.c.allowed[:, t]).tolist():
             alone = np.array([[t]])
-            if may_be_together(self.c, p, alone, UNLIMITED)[0]:
+            if may_be_together(self.c, p, alone, self.limit)[0]:
                 cost = int(costs(self.c, p, alone)[0])
                 best, added = ((-1, p, alone[0]), cost) if cost < added else (best, added)
         used = np.flatnonzero(self.machines)
         for p, i, members in self._groups(used[self.c.allowed[self.columns.pool[used], t]]):
             more = np.hstack([members, np.full((i.size, 1), t)])
             adds = costs(self.c, p, more) - self.columns.cost[i]
-            adds[~may_be_together(self.c, p, more, UNLIMITED)] = UNLIMITED
+            adds[~may_be_together(self.c, p, more, self.limit)] = UNLIMITED
             at = int(np.argmin(adds))
             if adds[at] < added:
                 best, added = (int(i[at]), p, more[at]), int(adds[at])

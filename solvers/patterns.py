@@ -10,7 +10,7 @@
 5. Else a large neighbourhood search over patterns (:mod:`solvers.rounding`), until the time is up.
 
 If replicas stay without a machine in the linear program, the same with costs of 0 proves that there is no
-plan (Farkas' lemma).
+plan (Farkas' lemma). The objective ``worst`` is a search for the lowest threshold (:mod:`solvers.threshold`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import dataclasses
 import numpy as np
 
 from planner.instance import Instance
-from solvers import milp
+from solvers import milp, threshold
 from solvers.branching import Best, Tree
 from solvers.compact import MOST_PATTERNS, first_plan, impossible
 from solvers.enumeration import all_patterns
@@ -30,7 +30,7 @@ from solvers.pricer import DEEPEST, largest_load
 from solvers.relax import explain
 from solvers.rounding import Rounding
 from solvers.run import Outcome, Run
-from solvers.sifting import too_late
+from solvers.sifting import listed, too_late
 from solvers.supply import Supply
 
 _DEEP, _BRIEF, _LONG = 12, 0.05, 0.3  # share of the time for local search, by replicas on a machine
@@ -43,8 +43,8 @@ _START, _FRUITLESS = 2_000, 8
 def unsuited(instance: Instance) -> str:
     """Say why patterns do not suit an instance; empty if they do."""
     c = instance.compiled
-    if c.worst:
-        return "the objective is `worst`"
+    if c.worst and listed(c, MOST_PATTERNS) is not None:
+        return "all patterns are few"
     most = largest_load(c)
     return f"a machine can hold {most} replicas" if most > DEEPEST else ""
 
@@ -57,7 +57,7 @@ def solve(instance: Instance, run: Run) -> Outcome:
         outcome = milp.solve(instance, run)
         note = f"milp instead, because {why}" + (f"; {outcome.note}" if outcome.note else "")
         return dataclasses.replace(outcome, note=note)
-    return _generated(instance, run)
+    return threshold.solve(instance, run) if instance.compiled.worst else _generated(instance, run)
 
 
 def _generated(instance: Instance, run: Run) -> Outcome:

@@ -80,10 +80,10 @@ def largest_load(c: Compiled) -> int:
     return max((deepest(c, p) for p in np.flatnonzero(machines_needed(c)).tolist()), default=1)
 
 
-def _pins_may_be(c: Compiled, p: int) -> bool:
+def _pins_may_be(c: Compiled, p: int, limit: int) -> bool:
     """Whether the pinned replicas of pool p may be together, whatever else is there."""
     pinned = np.repeat(np.arange(c.replicas.size), c.pinned[p])
-    return bool(may_be_together(c, p, pinned[None, :], UNLIMITED, growing=True).all())
+    return bool(may_be_together(c, p, pinned[None, :], limit, growing=True).all())
 
 
 def _fit(demand: Ints, most: Ints, room: int) -> int:
@@ -103,10 +103,12 @@ class Pricer:
     ----------
     free
         Costs are 0: the gain is what patterns can place at all.
+    limit
+        No replica may suffer more degradation than this, in ppm.
     """
 
-    def __init__(self, c: Compiled, p: int, *, free: bool = False) -> None:
-        self.pool, self._c, self._free = p, c, free
+    def __init__(self, c: Compiled, p: int, *, free: bool = False, limit: int = UNLIMITED) -> None:
+        self.pool, self._c, self._free, self._limit = p, c, free, limit
         k = int(c.type_of[p])
         most = c.most_per_machine()[p]
         self.models = np.flatnonzero((most > 0) | (c.pinned[p] > 0))
@@ -126,7 +128,7 @@ class Pricer:
         self._factored = bool((self._factor != PPM).any())
         self._both = (self._cost + self._cost.T) * int(self._least[min(2, self._least.size - 1)]) // PPM
         self._row = self._rows()
-        self._broken = self._pin > 0 and not _pins_may_be(c, p)
+        self._broken = self._pin > 0 and not _pins_may_be(c, p, limit)
         self._desk: Desk = desk(self.models.size, self._slots, self._room.size, _FOUND)
 
     def _rows(self) -> Ints:
@@ -152,7 +154,7 @@ class Pricer:
         bonus = prices.holder[models] * (holders(c)[models] > 0)
         pulled = self._both @ self._pinned
         soft = np.where(c.soft[models], c.slack[k][models], UNLIMITED)
-        limit = np.where(c.soft[models], UNLIMITED, c.slack[k][models])
+        limit = np.minimum(np.where(c.soft[models], UNLIMITED, c.slack[k][models]), self._limit)
         price = 0 if self._free else int(c.price[p]) << shift
         slip = (1 << shift) if self._factored else 0  # of rounding, for each replica
         paired = int(self._pinned @ (pulled - np.diagonal(self._both))) // 2

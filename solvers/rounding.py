@@ -128,7 +128,8 @@ class Rounding:
         if not watched(self.run, solving, self.run.report, program.stop) or not program.feasible:
             return None
         whole = np.rint(program.values()).astype(np.int64)
-        return mended(self.columns, self.supply.need, self._settle(settled, part, whole), self.run)
+        machines = self._settle(settled, part, whole)
+        return mended(self.columns, self.supply.need, machines, self.run, self.supply.limit)
 
     def _settle(self, settled: Ints, part: Master, whole: Ints) -> Ints:
         """Return (N,): ``settled`` and so many machines of each column in ``part``."""

@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from planner.compiled import Compiled
+from planner.compiled import UNLIMITED, Compiled
 from planner.integers import PPM
 from solvers.columns import Columns, Need
 from solvers.pricer import Pricer, Prices, largest_load
@@ -30,13 +30,19 @@ class Priced(NamedTuple):
 
 
 class Supply:
-    """The pricers of all pools and the columns that they found: what a master and its parts share."""
+    """The pricers of all pools and the columns that they found: what a master and its parts share.
 
-    def __init__(self, c: Compiled, *, free: bool = False) -> None:
-        self.c, self.free = c, free
+    Parameters
+    ----------
+    free, limit
+        See :class:`solvers.pricer.Pricer`.
+    """
+
+    def __init__(self, c: Compiled, *, free: bool = False, limit: int = UNLIMITED) -> None:
+        self.c, self.free, self.limit = c, free, limit
         self.need = Need.of(c)
         pools = np.flatnonzero(self.need.machines).tolist()
-        self.pricers = {p: Pricer(c, p, free=free) for p in pools}
+        self.pricers = {p: Pricer(c, p, free=free, limit=limit) for p in pools}
         self.deepest = deep = largest_load(c)
         self.columns = Columns(c, deep)
         self._threads = ThreadPoolExecutor(os.cpu_count())

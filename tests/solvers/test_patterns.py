@@ -7,8 +7,9 @@ import pytest
 
 from benchmarks.distinct import quadratic
 from planner.generate import generate
+from planner.infeasible import obstacles
 from planner.result import Status
-from solvers import pricer, solve
+from solvers import pricer, solve, threshold
 from solvers.columns import Columns, Need
 from solvers.enumeration import pattern_of
 from solvers.market import Desk, Market
@@ -47,6 +48,22 @@ def test_no_bound_of_the_linear_program_exceeds_the_optimum_of_brute_force() -> 
         assert bound <= optimum, seed
         met += bound == optimum
     assert met > 40
+
+
+def test_no_threshold_is_excluded_that_brute_force_reaches() -> None:
+    """For the objective ``worst``, where patterns themselves would be solved all at once."""
+    met = 0
+    for seed in range(200):
+        instance, answer = solved(seed)
+        if not instance.compiled.worst or obstacles(instance):
+            continue
+        outcome = threshold.solve(instance, Run(time_limit=5.0))
+        assert outcome.infeasible <= (not answer.feasible), seed
+        if answer.objective is not None:
+            assert outcome.bound is not None
+            assert outcome.bound <= answer.objective, seed
+            met += outcome.bound == answer.objective
+    assert met > 10
 
 
 def test_a_pricer_that_drops_one_candidate_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
