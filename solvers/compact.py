@@ -6,6 +6,7 @@ each pool as any plan could use.
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ LARGEST = 400_000
 MOST_PATTERNS = 20_000
 
 _POLL = 0.05
-_GRACE = 0.6
+_GRACE, _LEAVING = 0.6, 30.0
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def watched(run: Run, work: Callable[[], None], news: Callable[[], object], stop
     """Run ``work`` in a thread of its own; return whether it ended.
 
     ``news`` is called now and then, to report, and ``stop`` for as long as ``run`` is stopping and the
-    work has not ended. A library that does not listen within a grace period is left behind.
+    work has not ended. A library that does not listen within a grace period is left behind; the process
+    waits for it when it ends, because HiGHS aborts a process that ends under it.
     """
     failure: list[BaseException] = []
 
@@ -149,4 +151,6 @@ def watched(run: Run, work: Callable[[], None], news: Callable[[], object], stop
             waited += _POLL
     if failure:
         raise failure[0]
+    if thread.is_alive():
+        atexit.register(thread.join, _LEAVING)
     return not thread.is_alive()
