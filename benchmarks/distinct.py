@@ -9,9 +9,13 @@ pairs has one, as in the literature; capacity and price are our own choice (``CA
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
+from planner.files import save_instance
 from planner.instance import InferenceModel, Instance, MachineType, Objective
 
 CAPACITIES = (60, 100, 150)
@@ -21,7 +25,9 @@ SCALE = 0.01
 Floats = NDArray[np.float64]
 
 
-def quadratic(items: int, density: float, capacity: int, *, types: int = 1, seed: int = 0) -> Instance:
+def quadratic(
+    items: int, density: float, capacity: int, *, types: int = 1, machines: int = 0, seed: int = 0
+) -> Instance:
     """Return a quadratic bin packing instance.
 
     Parameters
@@ -30,6 +36,8 @@ def quadratic(items: int, density: float, capacity: int, *, types: int = 1, seed
         Share of the pairs that cost something beside each other.
     types
         With more than one, each type has costs of its own, and what t does to u is not what u does to t.
+    machines
+        If given, there are so many of each type, and they cost nothing; else as many as models.
     """
     rng = np.random.default_rng([seed, items, round(100 * density), capacity, types])
     weight = rng.integers(1, 51, items).astype(float)
@@ -41,6 +49,8 @@ def quadratic(items: int, density: float, capacity: int, *, types: int = 1, seed
             cost = (upper + upper.T) / 2
         degradation[k] = cost * SCALE
     name = f"quadratic-{items}-{round(100 * density)}-{capacity}-{types}-{seed}"
+    if machines:
+        return _instance(f"{name}-on-{machines}", degradation, weight, [machines] * types, capacity, 0.0)
     return _instance(name, degradation, weight, [items] * types, capacity, PRICE * SCALE)
 
 
@@ -64,7 +74,7 @@ def _instance(
             for t in range(weight.size)
         ),
         degradation=degradation,
-        objective=Objective(degradation=1.0, price=1.0),
+        objective=Objective(degradation=1.0, price=1.0) if price else "degradation",
     )
 
 
@@ -96,3 +106,21 @@ def crowded(models: int, machines: int, kind: str, *, slots: bool, seed: int = 0
     share = float(-(-models // machines) if slots else models)
     name = f"crowded-{kind}-{models}-{machines}{'-slots' if slots else ''}-{seed}"
     return _instance(name, degradation, np.ones(models), [machines], share, 0.0)
+
+
+def main() -> None:
+    """Write instances that :mod:`benchmarks.exact` can compare all peers on."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("-o", dest="folder", type=Path, required=True)
+    folder: Path = parser.parse_args().folder
+    folder.mkdir(parents=True, exist_ok=True)
+    for instance in (
+        quadratic(25, 0.5, 100, machines=8),
+        quadratic(45, 0.5, 150, machines=10),
+        crowded(800, 8, "random", slots=False),
+    ):
+        save_instance(instance, folder / f"{instance.name}.yaml")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,10 +1,12 @@
-"""Our exact solvers beside the formulations that a user would write by hand, one after the other.
+"""Our solvers beside the formulations that a user would write by hand, one after the other.
 
 Each run has a process of its own and the same time limit, building included::
 
     python -m benchmarks.exact [INSTANCE ...] [--time-limit 60] [-o FILE.json]
 
-Prints the machine and a Markdown table; FILE.json holds the same with the machine's fingerprint.
+Prints the machine and a Markdown table; FILE.json holds the same with the machine's fingerprint. Meta's
+Rebalancer is among the peers if ``REBALANCER_PYTHON`` names a Python that has it
+(:mod:`benchmarks.peers.meta_rebalancer`).
 Importing and compiling are not counted. A peer that is not done 60 s after its limit is killed.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -22,13 +25,14 @@ from typing import Any
 
 from benchmarks.machine import fingerprint, in_words
 from benchmarks.peers.answer import Answer
+from benchmarks.peers.meta_rebalancer import INTERPRETER
 from planner.files import load_instance
 from planner.writing import check_writable, write_atomically
 from solvers.child import solve_in_child
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("milp", "cpsat")
-PEERS = ("milp_pairwise", "cpsat_pairwise")
+OURS = ("milp", "cpsat", "patterns", "local_search")
+PEERS = ("milp_pairwise", "cpsat_pairwise", "meta_rebalancer")
 _GRACE = 60.0
 
 
@@ -72,7 +76,8 @@ def answers(paths: list[Path], time_limit: float) -> Iterator[tuple[Path, Answer
         for name in OURS:
             yield path, ours(path, name, time_limit)
         for name in PEERS:
-            yield path, peer(path, name, time_limit)
+            if name != "meta_rebalancer" or INTERPRETER in os.environ:
+                yield path, peer(path, name, time_limit)
 
 
 def row(path: Path, answer: Answer) -> str:
