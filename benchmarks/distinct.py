@@ -115,9 +115,9 @@ def main() -> None:
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     for instance in (
-        quadratic(25, 0.5, 100, machines=8),
-        quadratic(45, 0.5, 150, machines=10),
-        crowded(800, 8, "random", slots=False),
+        quadratic(25, 0.75, 100, machines=7),
+        quadratic(45, 0.75, 150, machines=9),
+        crowded(800, 8, "random", slots=True),
     ):
         save_instance(instance, folder / f"{instance.name}.yaml")
 

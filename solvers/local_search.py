@@ -6,6 +6,8 @@ replica. *Re-matching* (:mod:`solvers.rematch`) lifts replicas from some hundred
 at least cost, all at once. It follows where machines hold few replicas; where they hold many, annealing
 does better alone.
 
+Where machines hold many replicas, it begins hotter and cools more slowly, for all of the time.
+
 *Levels.* Replicas of a model are alike and machines of a pool are alike, so half of the replicas on half
 of the machines is nearly the same problem at half the size. Where models have many replicas, the search
 anneals an instance halved several times, gives each machine's pattern to two machines of the next finer
@@ -66,12 +68,10 @@ _HOT, _WARM, _COLD = 0.3, 0.02, 0.002  # temperatures, as shares of the mean cos
 _BLOCK = 400  # most machines of one re-matching
 _AGAIN = 5  # times that what looks like the end is warmed up and re-matched again, if there is time
 _FRUITLESS = 40  # re-matchings of each machine without gain after which more have not helped
-_PER_REPLICA = 50_000  # moves after which more have not helped
+_PER_REPLICA, _PER_CROWDED = 50_000, 2_000_000  # moves after which more have not helped
+_HOTTER, _LAST = 1.0, 0.1  # where machines hold many replicas: temperature; share of time below _WARM
 _COARSE = 12  # mean replicas of a model on the coarsest level, at least
-_ANNEALED, _FINEST = (
-    0.35,
-    0.35,
-)  # of the time: annealing the coarsest level, re-matching the finest
+_ANNEALED, _FINEST = 0.35, 0.35  # of the time: annealing the coarsest level, re-matching the finest
 _CROWDED = 16  # replicas a machine from which on pair costs are kept per machine and model
 _LARGEST_PULL = 2**24
 _LARGEST = 20_000_000
@@ -186,8 +186,8 @@ def _by_levels(instance: Instance, run: Run, start: Plan | None) -> Plan | None:
     settled = level.plan()
     base = None if settled is None else objective_of(instance, settled) - level.best_cost
     if not levels:
-        share = 1 - _FINEST if level.matches else 1.0
-        _cool(level, run, share * run.remaining, _WARM if run.start else _HOT, base)
+        share, hot, cold = (1 - _FINEST, _HOT, _COLD) if level.matches else (1 - _LAST, _HOTTER, _WARM)
+        _cool(level, run, share * run.remaining, _WARM if run.start else hot, base, cold)
     _improve(level, run, run.remaining, base)
     for again in range(_AGAIN if level.matches else 0):
         share = run.remaining / (_AGAIN - again) / 2
@@ -249,16 +249,19 @@ def _moves(level: _Level, seconds: float) -> int:
     """Return how many moves to make: what fits the time on a slow machine, at most what helps."""
     distinct = 1.0 if level.fleet.pull.size else float(level.fleet.machine[:, SIZE].mean()) + 1.0
     per_second = 1e9 / (300.0 + 60.0 * distinct)
-    return int(min(seconds * per_second, level.search.who.size * _PER_REPLICA)) + 1
+    most = level.search.who.size * (_PER_REPLICA if level.matches else _PER_CROWDED)
+    return int(min(seconds * per_second, most)) + 1
 
 
-def _cool(level: _Level, run: Run, seconds: float, hot: float, base: int | None = None) -> None:
-    """Anneal for the moves planned for these seconds, from ``hot`` to cold, keeping the best state.
+def _cool(
+    level: _Level, run: Run, seconds: float, hot: float, base: int | None = None, cold: float = _COLD
+) -> None:
+    """Anneal for the moves planned for these seconds, from ``hot`` to ``cold``, keeping the best state.
 
     With ``base``, the objective at cost 0, progress is reported.
     """
     moves, made, began = _moves(level, seconds), 0, run.elapsed
-    hot, cold = hot * level.scale, _COLD * level.scale
+    hot, cold = hot * level.scale, cold * level.scale
     while made < moves and not run.stopping:
         passed = max(made / moves, min((run.elapsed - began) / max(seconds, 1e-9), 1.0))
         if passed >= 1.0:
