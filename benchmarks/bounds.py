@@ -2,7 +2,8 @@
 
 Run as ``python -m benchmarks.bounds -o reports/bounds``. Each run is ``planner plan`` in a process of its
 own, one after the other: *seconds* is from process start to the plan file on disk, with reading the instance;
-*memory* is the largest of any process of the run. ``--only GROUP`` runs the groups that begin with it.
+*memory* is the largest of any process of the run. ``--only GROUP`` runs the groups that begin with it; rows
+that the report has of others stay.
 """
 
 from __future__ import annotations
@@ -103,13 +104,13 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     }
 
 
-def text(machine: dict[str, Any], rows: list[dict[str, Any]], seeds: int) -> str:
+def text(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     """Return the report."""
     lines = [
         "# Plans and proven gaps",
         "",
-        f"`python -m benchmarks.bounds --seeds {seeds} -o reports/bounds`, one run of `planner plan` each, "
-        f"on {in_words(machine)}.",
+        "`python -m benchmarks.bounds -o reports/bounds`, one run of `planner plan` each, on "
+        f"{in_words(machine)}.",
         "",
         "| instance | limit, s | objective | bound | gap, % | process start to plan file, s | memory, GB |",
         "|---|---:|---:|---:|---:|---:|---:|",
@@ -123,7 +124,7 @@ def text(machine: dict[str, Any], rows: list[dict[str, Any]], seeds: int) -> str
                 f"| {r['seconds']} | {r['memory_gb']} |"
             )
     lines += ["", "| distinct models | proven | median s | largest gap, % |", "|---|---:|---:|---:|"]
-    for group in dict.fromkeys(r["group"] for r in rows if r["group"].startswith("quadratic")):
+    for group in sorted({r["group"] for r in rows if r["group"].startswith("quadratic")}):
         some = [r for r in rows if r["group"] == group]
         proven = sum(r["status"] == "optimal" for r in some)
         middle = sorted(r["seconds"] for r in some)[len(some) // 2]
@@ -139,18 +140,30 @@ def main() -> None:
     parser.add_argument("--only", default="", help="what the groups to run begin with")
     parser.add_argument("--seeds", type=int, default=5, help="quadratic instances of each shape")
     options = parser.parse_args()
-    machine, rows = fingerprint(), []
+    machine, rows = fingerprint(), known(options.folder)
     with tempfile.TemporaryDirectory() as name:
         for case in cases(options.seeds):
-            if not case.group.startswith(options.only):
-                continue
-            rows.append(run(case, Path(name)))
-            print(json.dumps(rows[-1]), flush=True)
-    if options.folder:
-        options.folder.mkdir(parents=True, exist_ok=True)
-        (options.folder / "bounds.md").write_text(text(machine, rows, options.seeds))
-        document = {"machine": machine, "seeds": options.seeds, "rows": rows}
-        (options.folder / "bounds.json").write_text(json.dumps(document, indent=1) + "\n")
+            if case.group.startswith(options.only):
+                row = run(case, Path(name))
+                rows[row["group"], row["instance"]] = row
+                print(json.dumps(row), flush=True)
+                if options.folder:
+                    write(options.folder, machine, list(rows.values()))
+
+
+def known(folder: Path | None) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the rows of the report that is there, by group and instance."""
+    if folder is None or not (folder / "bounds.json").exists():
+        return {}
+    document = json.loads((folder / "bounds.json").read_text())
+    return {(row["group"], row["instance"]): row for row in document["rows"]}
+
+
+def write(folder: Path, machine: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Write the report and its data."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bounds.md").write_text(text(machine, rows))
+    (folder / "bounds.json").write_text(json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

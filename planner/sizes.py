@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from planner.errors import InputError
 
-_DEGRADATIONS = 12_500_000  # 100 MB for each array of them
+_DEGRADATIONS = 25_000_000  # 200 MB for each array of them
 _DEMANDS = 10_000_000
 
 
@@ -14,7 +14,7 @@ def check_sizes(types: int, models: int, pools: int = 0, resources: int = 0) -> 
     Raises
     ------
     InputError
-        If K x T x T is above 12.5 million, or (K + P) x T x R above 10 million.
+        If K x T x T is above 25 million, or (K + P) x T x R above 10 million.
     """
     if types * models * models > _DEGRADATIONS:
         rule = f"must have at most {_DEGRADATIONS:,} degradations, machine types x models x models"

@@ -130,7 +130,7 @@ def _swap_in(
 
 
 @kernel
-def _try(
+def attempt(
     x: Terms, f: Fleet, s: Search, a: int, b: int, to: int, limit: float, threshold: int, penalty: int
 ) -> bool:
     """Exchange replicas a and b, or move a to machine ``to`` if b is NONE, if it costs at most limit."""
@@ -209,7 +209,7 @@ def settle(x: Terms, f: Fleet, s: Search, a: int, threshold: int, penalty: int) 
             if best == NONE or d < least:
                 best, least = m, d
     limit = float(least) + 1.0
-    return best != NONE and _try(x, f, s, a, NONE, best, limit, threshold, penalty)
+    return best != NONE and attempt(x, f, s, a, NONE, best, limit, threshold, penalty)
 
 
 @kernel
@@ -226,9 +226,9 @@ def anneal(
         kind = draw(s)
         a = int(draw(s) * replicas)
         if kind < _RELOCATE:
-            _try(x, f, s, a, NONE, int(draw(s) * machines), limit, threshold, penalty)
+            attempt(x, f, s, a, NONE, int(draw(s) * machines), limit, threshold, penalty)
         elif kind < 1.0 - _RING:
-            _try(x, f, s, a, int(draw(s) * replicas), NONE, limit, threshold, penalty)
+            attempt(x, f, s, a, int(draw(s) * replicas), NONE, limit, threshold, penalty)
         else:
             b, c = int(draw(s) * replicas), int(draw(s) * replicas)
             _ring(x, f, s, a, b, c, limit, threshold)

@@ -2,7 +2,7 @@
 
 * Few feasible patterns, where machines are larger or the objective is ``worst``: ``cpsat`` over all of them.
 * Machines of at most 16 replicas, or at most 60 replicas in all: ``patterns``.
-* The rest up to 20 million replicas, few big machines above all: ``local_search`` for most of the time, and
+* The rest up to 20 million replicas, few big machines above all: ``local_search``, and
   pair flow's bound (:mod:`solvers.bound`). Patterns of hundreds of replicas are hopeless to search.
 * More: ``greedy``, the only one that never looks at a single replica.
 """
@@ -51,13 +51,17 @@ def _choice(instance: Instance) -> tuple[str, str]:
 
 
 def _searched(instance: Instance, run: Run) -> Outcome:
-    """Run local search, then bound what it found by pair flow."""
-    seconds = max(_SEARCHING * run.remaining, 0.01)
+    """Bound the objective by pair flow and search; the bound on ``worst`` wants a plan, so it comes last."""
+    worst = instance.compiled.worst
+    bound = None if worst else objective_bound(instance, run, share=1 - _SEARCHING)
     inner = Run(
-        time_limit=seconds, seed=run.seed, start=run.start, on_progress=lambda n: run.report(n.objective)
+        time_limit=max((_SEARCHING if worst else 1.0) * run.remaining, 0.01),
+        seed=run.seed,
+        start=run.start,
+        on_progress=lambda n: run.report(n.objective),
     )
     outcome = local_search.solve(instance, inner)
-    if outcome.plan is None or run.stopping:
-        return dataclasses.replace(outcome, stop=run.stop)
-    bound = objective_bound(instance, run, share=0.9)
-    return dataclasses.replace(outcome, bound=bound, stop=run.stop, note="the bound is pair flow's")
+    if worst and outcome.plan is not None and not run.stopping:
+        bound = objective_bound(instance, run, share=0.9)
+    note = outcome.note if bound is None else "the bound is pair flow's"
+    return dataclasses.replace(outcome, bound=bound, stop=run.stop, note=note)

@@ -143,7 +143,7 @@ def _pain(x: Terms, k: int, t: int, degradation: int, threshold: int) -> int:
 
 
 @kernel
-def _fits(x: Terms, f: Fleet, m: int, out: int, inn: int) -> bool:
+def fits(x: Terms, f: Fleet, m: int, out: int, inn: int) -> bool:
     """Whether slots, resources, permissions and counts let ``inn`` come to machine m as ``out`` leaves."""
     p = f.machine[m, POOL]
     k = x.pool[p, KIND]
@@ -232,7 +232,7 @@ def _crowded(x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int) -> 
 @kernel
 def trial(x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int) -> tuple[bool, int]:
     """Return whether one replica of ``out`` may leave machine m for one of ``inn``, and the cost change."""
-    if inn != NONE and not _fits(x, f, m, out, inn):
+    if inn != NONE and not fits(x, f, m, out, inn):
         return False, 0
     if x.factored:
         return _crowded(x, f, m, out, inn, threshold)

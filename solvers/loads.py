@@ -5,23 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from numpy.typing import NDArray
 
 from planner.compiled import Compiled
-from solvers.terms import Ints
+from solvers.terms import Ints, kernel
+
+Order = NDArray[np.int32]
 
 _SINGLE = 8
 _GROWTH = 1.3
 
 
-def cheapest(cost: Ints, models: Ints, most: Ints, number: int) -> Ints:
-    """Return (n,): half of what each model and the ``number`` neighbours cheapest for it cost each other."""
-    cost = cost[np.ix_(models, models)]
-    both = cost + cost.T
-    order = np.argsort(both, axis=1, kind="stable")
-    before = np.cumsum(most[order], axis=1) - most[order]
-    taken = np.clip(number - before, 0, most[order])
-    result: Ints = (np.take_along_axis(both, order, axis=1) * taken).sum(axis=1) // 2
-    return result
+def nearest(cost: Ints) -> Order:
+    """Return (T, T): for each model all models, those first with which the pair costs least."""
+    order: Order = np.argsort(cost + cost.T, axis=1, kind="stable").astype(np.int32)
+    return order
+
+
+@kernel
+def cheapest(cost: Ints, order: Order, models: Ints, most: Ints, number: int, half: Ints) -> None:
+    """Write (n,): half of what each model and the ``number`` neighbours cheapest for it cost each other.
+
+    Parameters
+    ----------
+    order
+        From :func:`nearest` of these costs.
+    models (n,), most (T,)
+        Who is asked for; how many replicas of each model can be neighbours.
+    """
+    for i in range(models.size):
+        t, left, total = models[i], number, 0
+        for u in order[t]:
+            taken = min(left, most[u])
+            total += taken * (cost[t, u] + cost[u, t])
+            left -= taken
+            if left == 0:
+                break
+        half[i] = total // 2
 
 
 def ranges(low: int, high: int) -> Iterator[tuple[int, int]]:

@@ -53,7 +53,7 @@ from planner.integers import PPM
 from solvers.enumeration import Patterns, few_patterns
 from solvers.fleet import machines_needed
 from solvers.lagrange import FREE, Program
-from solvers.loads import cheapest, largest_load, ranges
+from solvers.loads import Order, cheapest, largest_load, nearest, ranges
 from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
@@ -128,6 +128,7 @@ class Flow:
         self.machines = machines_needed(self.c)
         self.patterns: list[tuple[int, Patterns, Ints]] = []  # pool, patterns, columns
         self.cells: list[Cell] = []
+        self.sorted: tuple[tuple[int, int], Order] | None = None  # type and factor, its nearest models
         self.placed: list[tuple[int, Ints, Ints, Ints]] = []  # pool, models, columns, replicas of each
         self.standing: list[tuple[Ints, Ints]] = []  # pools, columns that count machines
         self.holding: list[tuple[Ints, Ints]] = []  # models, columns that count machines with them
@@ -186,9 +187,7 @@ class Flow:
         z = int(self.columns(c.price[[p]], np.array([machines]))[0])
         cost = c.background_cost[p, models]
         paired = self.paired and high > 1
-        x = self.columns(
-            cost if paired else cost + cheapest(self.least(c.cost, k, low, high), models, here, low - 1), top
-        )
+        x = self.columns(cost if paired else cost + self.lonely(k, low, high, models, most), top)
         cell = Cell(p, k, low, high, models, here, z, x, np.zeros((0, 0), dtype=np.int64))
         if paired:
             cell.w.resize((models.size, models.size), refcheck=False)
@@ -198,6 +197,15 @@ class Flow:
         self.standing.append((np.array([p]), np.array([z])))
         for family in (self.add_loads, self.add_resources, self.add_slos, self.add_pins, self.add_spread):
             family(cell)
+
+    def lonely(self, k: int, low: int, high: int, models: Ints, most: Ints) -> Ints:
+        """Return half of what each model and the cheapest neighbours for it cost each other."""
+        cost, which = self.least(self.c.cost, k, low, high), (k, self.c.least_factor(k, low, high))
+        if self.sorted is None or self.sorted[0] != which:
+            self.sorted = which, nearest(cost)
+        half = np.zeros(models.size, dtype=np.int64)
+        cheapest(np.ascontiguousarray(cost), self.sorted[1], models, np.minimum(most, high), low - 1, half)
+        return half
 
     def pair_columns(self, cell: Cell, top: Ints) -> Ints:
         """Create the columns of the pairs that can share a machine; return their numbers (n, n)."""

@@ -323,7 +323,7 @@ def test_flags(tmp_path: Path, flags: tuple[str, ...], words: str) -> None:
         (("generate", "-o", "g.yaml", "--models", "0"), "error: --models: "),
         (("generate", "-o", "g.yaml", "--objective", "speed"), "error: --objective: "),
         (("generate", "-o", "g.yaml", "--name", "a\x1bb"), "error: --name: "),
-        (("generate", "-o", "g.yaml", "--models", "8000", "--replicas", "8000"), "12,500,000 degradations"),
+        (("generate", "-o", "g.yaml", "--models", "8000", "--replicas", "8000"), "25,000,000 degradations"),
         (("generate", "-o", "g.yaml", "--machines", "9" * 30), "error: --machines: must be from"),
         (("generate", "-o", "g.yaml", "--machines", "2"), "error: --machines: must be from"),
         (("generate", "-o", "g.yaml", "--tightness", "1e-300"), "error: --tightness: must be from 0.01"),

@@ -102,7 +102,7 @@ FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
         text(lambda: instance(models=models(3500), degradation={"pairs": {}})),
         "degradation.g.m0.m1: is missing",
     ),
-    "too many models": ("i.json", text(lambda: instance(models=models(4000))), "at most 12,500,000 degrad"),
+    "too many models": ("i.json", text(lambda: instance(models=models(5100))), "at most 25,000,000 degrad"),
     "overflow": ("i.json", text(lambda: instance(models=models(3500, weight=1e12))), "64-bit"),
     "resources": (
         "i.json",

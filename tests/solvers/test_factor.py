@@ -14,7 +14,7 @@ from planner.instance import Instance
 from planner.result import Status
 from solvers import cpsat, greedy, milp, solve
 from solvers.fleet import empty_fleet, plan_of
-from solvers.local_search import _first
+from solvers.levels import first
 from solvers.rematch import rematch
 from solvers.run import Run
 
@@ -53,7 +53,7 @@ def test_rematching_is_exact_and_never_worse(factor: dict[int, float]) -> None:
     instance = _factored(factor)
     start = greedy.solve(instance, Run(time_limit=60.0)).plan
     assert start is not None
-    level = _first(instance.compiled, start, 0)
+    level = first(instance.compiled, start, 0)
     machines = np.arange(empty_fleet(instance.compiled, level.x).machine.shape[0])
     began = objective_of(instance, start)
     for size in (1, 2, 3) * 5:
