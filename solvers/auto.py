@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Callable
 from importlib import import_module
 
+from planner.evaluate import objective_of
 from planner.instance import Instance
 from solvers import local_search
 from solvers.bound import objective_bound
@@ -53,6 +54,8 @@ def _choice(instance: Instance) -> tuple[str, str]:
 def _searched(instance: Instance, run: Run) -> Outcome:
     """Bound the objective by pair flow and search; the bound on ``worst`` wants a plan, so it comes last."""
     worst = instance.compiled.worst
+    start = run.start or local_search.constructed(instance, run)
+    run.report(objective=None if start is None else objective_of(instance, start))
     bound = None if worst else objective_bound(instance, run, share=1 - _SEARCHING)
     inner = Run(
         time_limit=max((_SEARCHING if worst else 1.0) * run.remaining, 0.01),
@@ -60,7 +63,7 @@ def _searched(instance: Instance, run: Run) -> Outcome:
         start=run.start,
         on_progress=lambda n: run.report(n.objective),
     )
-    outcome = local_search.solve(instance, inner)
+    outcome = local_search.improved(instance, inner, start)
     if worst and outcome.plan is not None and not run.stopping:
         bound = objective_bound(instance, run, share=0.9)
     note = outcome.note if bound is None else "the bound is pair flow's"

@@ -110,14 +110,18 @@ def checked_objective(instance: Instance, plan: Plan) -> int | None:
 
 
 def first_plan(instance: Instance, run: Run, share: float = 0.2) -> Plan | None:
-    """Return the best plan that local search finds in a share of the time limit; None if it finds none."""
+    """Return the best plan that local search finds in a share of the time limit; None if it finds none.
+
+    A first plan to search from may take longer.
+    """
+    start = run.start or local_search.constructed(instance, run)
     inner = Run(
         time_limit=max(min(share * run.time_limit, run.remaining), 0.01),
         seed=run.seed,
         start=run.start,
         on_progress=lambda _: run.report(),
     )
-    found = local_search.solve(instance, inner).plan
+    found = local_search.improved(instance, inner, start).plan
     plans = ((plan, checked_objective(instance, plan)) for plan in (run.start, found) if plan is not None)
     valid = ((plan, objective) for plan, objective in plans if objective is not None)
     plan, objective = min(valid, key=lambda pair: pair[1], default=(None, None))

@@ -15,9 +15,9 @@ import numpy as np
 
 from planner.compiled import Compiled
 from planner.plan import Plan
+from solvers import heat_bath
 from solvers.anneal import Search, settle, start_search
 from solvers.fleet import NONE, Fleet, arrive, empty_fleet, free_replicas, machines_needed, plan_of
-from solvers.heat_bath import desk, restless
 from solvers.run import Run
 from solvers.terms import Ints, Terms, terms
 
@@ -61,12 +61,24 @@ class Level:
         """Whether a heat bath pays: pair costs are kept, and the replicas are few enough to look at all."""
         return self.fleet.pull.size > 0 and self.search.who.size <= _BATHED
 
+    def twin(self, seed: int) -> Level:
+        """Return a level in the same state that goes its own way."""
+        twin = dataclasses.replace(self, seed=seed, best=None)
+        twin.go_to(self.search.where, int(self.search.cost[0]))
+        return twin
+
+    def go_to(self, where: Ints, cost: int) -> None:
+        """Have the replicas on machines ``where`` (or NONE), at a cost that is known."""
+        who, where = self.search.who, where.copy()
+        self.fleet = _inhabited(self.c, self.x, who, where, pull=self.fleet.pull.size > 0)
+        self.search = start_search(self.c, self.fleet, who, where, self.seed)
+        self.search.cost[0] = cost
+
     def restless(self) -> float:
         """Return a temperature at which most steps of a heat bath move, found on a copy of the state."""
-        who, where = self.search.who, self.search.where.copy()
-        fleet = _inhabited(self.c, self.x, who, where, pull=True)
-        search = start_search(self.c, fleet, who, where, self.seed)
-        return restless(self.x, fleet, search, desk(self.x, fleet, search), self.scale, self.penalty)
+        twin = self.twin(self.seed)
+        desk = heat_bath.desk(twin.x, twin.fleet, twin.search)
+        return heat_bath.restless(twin.x, twin.fleet, twin.search, desk, self.scale, self.penalty)
 
     @property
     def nowhere(self) -> Ints:
@@ -91,6 +103,11 @@ class Level:
         cost = int(self.search.cost[0])
         if not self.search.penalised[0] and (self.best is None or cost < self.best_cost):
             self.best, self.best_cost = self.search.where.copy(), cost
+
+    def learn(self, other: Level) -> None:
+        """Remember the best state of another level of the same problem if it is better."""
+        if other.best is not None and (self.best is None or other.best_cost < self.best_cost):
+            self.best, self.best_cost = other.best, other.best_cost
 
     def report(self, run: Run, base: int | None) -> None:
         """Report the best state's objective, if ``base``, the objective at cost 0, is known."""

@@ -8,6 +8,7 @@ does better alone.
 
 Where machines hold many replicas, single exchanges are refused almost always: a *heat bath*
 (:mod:`solvers.heat_bath`) chooses among all of a replica's exchanges at once, and cools for all of the time.
+As many searches as there are processors, at most eight, go their own ways; the best plan of any counts.
 With co-location factors, which it does not know, annealing begins hotter and cools more slowly there.
 
 *Levels.* Replicas of a model are alike and machines of a pool are alike, so half of the replicas on half
@@ -34,7 +35,9 @@ see there.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -60,17 +63,24 @@ _ANNEALED, _FINEST = 0.35, 0.35  # of the time: annealing the coarsest level, re
 _BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
 _TEPID, _FROZEN = 0.1, 0.01  # temperatures there, as shares of the one at which most moves
 _PER_BATHED = 100_000  # its steps after which more have not helped
+_TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
+_CONSTRUCTING = 0.8  # of the time left, at most, for a first plan
 _LARGEST = 20_000_000
 
 
 def solve(instance: Instance, run: Run) -> Outcome:
     """Improve a start by simulated annealing until the moves or the time are used up."""
-    c = instance.compiled
     if instance.replicas > _LARGEST:
         return Outcome(note=f"moves single replicas, at most {_LARGEST:,} of them")
-    start = run.start or _constructed(instance, run)
+    return improved(instance, run, run.start or constructed(instance, run))
+
+
+def improved(instance: Instance, run: Run, start: Plan | None) -> Outcome:
+    """Improve a plan; if ``run`` has a start, from there and not from far away."""
+    c = instance.compiled
     began = None if start is None else objective_of(instance, start)
-    if run.report(objective=began) or began == 0 or not free_replicas(c).any():
+    still = began == 0 or not free_replicas(c).any() or instance.replicas > _LARGEST
+    if run.report(objective=began) or still:
         return Outcome(plan=start, stop=run.stop)
     plan = _lower_the_worst(instance, run, start) if c.worst else _by_levels(instance, run, start)
     if plan is None:
@@ -78,10 +88,14 @@ def solve(instance: Instance, run: Run) -> Outcome:
     return Outcome(plan=plan, stop=run.stop)
 
 
-def _constructed(instance: Instance, run: Run) -> Plan | None:
+def constructed(instance: Instance, run: Run) -> Plan | None:
     """Return the greedy plan, else the best-fit plan, else None."""
     for constructor in (greedy.solve, first_fit.solve):
-        share = Run(time_limit=max(run.remaining / 4, 1e-3), seed=run.seed)
+        share = Run(
+            time_limit=max(_CONSTRUCTING * run.remaining, 1e-3),
+            seed=run.seed,
+            on_progress=lambda _: run.report(),
+        )
         if (plan := constructor(instance, share).plan) is not None:
             return plan
     return None
@@ -149,18 +163,28 @@ def _cool(
 
 def _bathe(level: Level, run: Run, seconds: float, base: int | None = None, *, warm: bool = False) -> None:
     """Cool in a heat bath for the steps planned for these seconds; if warm, not from where most moves."""
-    desk, began = heat_bath.desk(level.x, level.fleet, level.search), run.elapsed
-    restless = level.restless()
-
-    def batch(steps: int, hot: float, cold: float) -> None:
-        heat_bath.bathe(level.x, level.fleet, level.search, desk, steps, hot, cold, level.penalty)
-
-    seconds -= run.elapsed - began
+    began, restless = run.elapsed, level.restless()
+    if warm and level.best is not None:
+        level.go_to(level.best, level.best_cost)
+    levels = [level, *(level.twin(level.seed + 1 + n) for n in range(_TWINS))]
+    desks = [heat_bath.desk(one.x, one.fleet, one.search) for one in levels]
     each = heat_bath.step_ns(level.fleet, level.search)
+    seconds -= run.elapsed - began
     steps = int(min(seconds * 1e9 / each, level.search.who.size * _PER_BATHED)) + 1
     size = int(_BATCH_NS / each) + 1
     hot = _TEPID * restless if warm else restless
-    _falling(level, run, seconds, base, batch, steps, size, hot, _FROZEN * restless)
+    with ThreadPoolExecutor(len(levels)) as threads:
+
+        def batch(steps: int, hot: float, cold: float) -> None:
+            def one(x: Level, desk: heat_bath.Desk) -> None:
+                heat_bath.bathe(x.x, x.fleet, x.search, desk, steps, hot, cold, x.penalty)
+                x.keep()
+
+            list(threads.map(one, levels, desks))
+            for twin in levels[1:]:
+                level.learn(twin)
+
+        _falling(level, run, seconds, base, batch, steps, size, hot, _FROZEN * restless)
 
 
 def _falling(

@@ -34,6 +34,7 @@ from solvers.sifting import listed, too_late
 from solvers.supply import Supply
 
 _DEEP, _BRIEF, _LONG = 12, 0.05, 0.3  # share of the time for local search, by replicas on a machine
+_MOMENT = 1.0  # seconds for it at least, if that is not a long share
 _GENERATING = 0.7
 _ROUNDING = 0.5
 _NONE = 1e-6
@@ -63,7 +64,8 @@ def solve(instance: Instance, run: Run) -> Outcome:
 def _generated(instance: Instance, run: Run) -> Outcome:
     c, best = instance.compiled, Best(instance, run)
     supply = Supply(c)
-    best.take(first_plan(instance, run, share=_BRIEF if supply.deepest <= _DEEP else _LONG))
+    brief = max(_BRIEF, min(_LONG, _MOMENT / run.time_limit))
+    best.take(first_plan(instance, run, share=brief if supply.deepest <= _DEEP else _LONG))
     master = Master(supply)
     if master.impossible:
         return Outcome(infeasible=True, reasons=explain(instance, run))

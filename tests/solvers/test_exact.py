@@ -12,13 +12,16 @@ from tests.solvers.checks import check
 EXACT = ("milp", "cpsat", "patterns")
 HEURISTIC = tuple(name for name, entry in SOLVERS.items() if not entry.proves)
 HALVES = (range(100), range(100, 200))
-REST = range(200, 2_000)
+REST, MORE = range(200, 2_000), range(2_000, 10_000)
 
 
 def _proven(solver: str, seed: int) -> Result:
-    """Solve to the end and compare with brute force."""
+    """Solve to the end and compare with brute force, every bound on the way included."""
     instance, answer = solved(seed)
     result = check(instance, solve(instance, solver, time_limit=60.0, seed=seed))
+    if answer.objective is not None:
+        bounds = [now.bound for now in result.history if now.bound is not None]
+        assert max(bounds, default=0) <= answer.objective, (solver, seed, result)
     assert result.objective == answer.objective, (solver, seed, result)
     assert result.status is (Status.OPTIMAL if answer.feasible else Status.INFEASIBLE), (solver, seed, result)
     return result
@@ -51,6 +54,12 @@ def test_exact_solvers_find_the_optimum_of_brute_force(solver: str, seeds: range
 def test_exact_solvers_find_the_optimum_of_brute_force_soak(solver: str) -> None:
     for seed in [*HALVES[1], *REST]:
         _proven(solver, seed)
+
+
+@pytest.mark.soak
+def test_patterns_find_the_optimum_of_brute_force_on_ten_thousand_soak() -> None:
+    for seed in MORE:
+        _proven("patterns", seed)
 
 
 @pytest.mark.parametrize("solver", HEURISTIC)
