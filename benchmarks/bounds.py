@@ -72,7 +72,12 @@ def cases(seeds: int) -> Iterator[Case]:
         for seed, density, capacity in product(range(seeds), DENSITIES, CAPACITIES):
             yield Case(group, partial(quadratic, items, density, capacity, types=types, seed=seed), 60)
     for kind in ("random", "geometric", "colourable"):
-        for models, machines, slots in ((800, 8, False), (800, 8, True), (2_000, 15, True)):
+        for models, machines, slots in (
+            (800, 8, False),
+            (800, 8, True),
+            (2_000, 15, True),
+            (5_000, 15, True),
+        ):
             yield Case("crowded", partial(crowded, models, machines, kind, slots=slots), 60)
     for make, limit in FLEETS:
         yield Case("fleet", make, limit)

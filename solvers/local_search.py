@@ -57,7 +57,7 @@ _HOT, _WARM, _COLD = 0.3, 0.02, 0.002  # temperatures, as shares of the mean cos
 _BLOCK = 400  # most machines of one re-matching
 _AGAIN = 5  # times that what looks like the end is warmed up and re-matched again, if there is time
 _FRUITLESS = 40  # re-matchings of each machine without gain after which more have not helped
-_PER_REPLICA, _PER_CROWDED = 50_000, 2_000_000  # moves after which more have not helped
+_PER_PAIR, _PER_REPLICA, _PER_CROWDED = 1_000, 50_000, 2_000_000  # moves after which more have not helped
 _HOTTER, _LAST = 1.0, 0.1  # where machines hold many replicas: temperature; share of time below _WARM
 _ANNEALED, _FINEST = 0.35, 0.35  # of the time: annealing the coarsest level, re-matching the finest
 _BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
@@ -145,8 +145,9 @@ def _anneal(level: Level, run: Run, seconds: float, base: int | None = None, *, 
 def _moves(level: Level, seconds: float) -> int:
     """Return how many moves to make: what fits the time on a slow machine, at most what helps."""
     distinct = float(level.fleet.machine[:, SIZE].mean()) + 1.0
-    most = level.search.who.size * (_PER_REPLICA if level.matches else _PER_CROWDED)
-    return int(min(seconds * 1e9 / (300.0 + 60.0 * distinct), most)) + 1
+    replicas = int(level.search.who.size)
+    each = min(_PER_REPLICA, _PER_PAIR * replicas) if level.matches else _PER_CROWDED
+    return int(min(seconds * 1e9 / (300.0 + 60.0 * distinct), replicas * each)) + 1
 
 
 def _cool(
