@@ -30,7 +30,7 @@ from solvers.terms import BACKGROUND_COST, BOTH, KIND, PRICE, Ints, Terms, kerne
 _NEVER = 2**60  # more than any cost change
 _REACH = 16.0  # candidates that cost more temperatures than this above the best are never chosen
 _CHOICES = 8  # candidates that are chosen one after the other if they are not allowed
-_RESTLESS, _SAMPLE, _DOUBLINGS = 0.6, 2_000, 60
+_RESTLESS, _SAMPLE, _DOUBLINGS = 0.6, 2_000, 30
 
 
 class Desk(NamedTuple):
