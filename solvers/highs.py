@@ -82,6 +82,10 @@ class Engine:
         """Solve; returns when HiGHS ends."""
         self.highs.run()
 
+    def forget(self) -> None:
+        """Forget the solution to begin from, and what has been found."""
+        self.highs.clearSolver()
+
     def final(self) -> Floats | None:
         """Return the solution HiGHS ended with; it need not have told of it before."""
         info = self.highs.getInfo()

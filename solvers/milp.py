@@ -177,7 +177,10 @@ def solved(instance: Instance, run: Run, f: Formulation, plan: Plan | None, floo
     tracker = Tracker(instance, f, _hand_over(f, engine), engine, run, floor)
     if plan is not None:
         tracker.begin(plan)
-    watched(run, engine.run, tracker.report, tracker.stop)
+    ended = watched(run, engine.run, tracker.report, tracker.stop)
+    if ended and plan is not None and tracker.withheld() and not run.stopping:
+        engine.forget()
+        watched(run, engine.run, tracker.report, tracker.stop)
     return tracker
 
 
@@ -245,16 +248,28 @@ class Tracker:
         self.report()
         return status
 
+    @property
+    def stated(self) -> float:
+        """The objective that HiGHS states, in ppm."""
+        return float(self.engine.highs.getObjectiveValue()) * self.f.unit
+
+    def withheld(self) -> bool:
+        """Whether HiGHS states an optimum below what its solution costs.
+
+        It does at times where it is given a plan to begin from: what it then returns is that plan.
+        """
+        optimal = self.finish() == highspy.HighsModelStatus.kOptimal
+        return optimal and self.objective is not None and self.stated < self.objective - 0.5 * self.f.unit
+
     def outcome(self, start: Plan | None) -> Outcome:
         """Return what has been found; optimal where HiGHS's objective is the plan's exact one."""
         status = self.finish()
         if status == highspy.HighsModelStatus.kInfeasible and start is None:
             return Outcome(infeasible=True, reasons=explain(self.instance, self.run))
         bound = self.bound()
-        if status == highspy.HighsModelStatus.kOptimal and self.objective is not None:
-            stated = self.engine.highs.getObjectiveValue() * self.f.unit
-            if abs(stated - self.objective) <= 0.5 * self.f.unit:
-                bound = self.objective
+        optimal = status == highspy.HighsModelStatus.kOptimal
+        if optimal and self.objective is not None and abs(self.stated - self.objective) <= 0.5 * self.f.unit:
+            bound = self.objective
         failed = status in (highspy.HighsModelStatus.kMemoryLimit, highspy.HighsModelStatus.kSolveError)
         plan = start if self.plan is None else self.plan
         return Outcome(plan, bound=bound, stop=Stop.FAILED if failed else self.run.stop)

@@ -49,6 +49,12 @@ def test_exact_solvers_find_the_optimum_of_brute_force(solver: str, seeds: range
     assert statuses == {Status.OPTIMAL, Status.INFEASIBLE}
 
 
+@pytest.mark.parametrize("solver", EXACT)
+def test_an_optimum_that_highs_proves_but_withholds_is_found(solver: str) -> None:
+    """It stated 0 and returned the plan that it began from, at 0.3."""
+    _proven(solver, 2_623)
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("solver", EXACT)
 def test_exact_solvers_find_the_optimum_of_brute_force_soak(solver: str) -> None:
