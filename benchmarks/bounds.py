@@ -29,6 +29,7 @@ from planner.generate import generate
 from planner.instance import Instance
 
 PLANNER = Path(sys.executable).with_name("planner")
+CROWDS = ((800, 8, False), (800, 8, True), (2_000, 15, True), (5_000, 15, True))
 ITEMS, DENSITIES = (25, 30, 35, 40, 45), (0.25, 0.5, 0.75)
 
 
@@ -71,14 +72,8 @@ def cases(seeds: int) -> Iterator[Case]:
         group = f"quadratic, {types} type{'s' * (types > 1)}, {items} models"
         for seed, density, capacity in product(range(seeds), DENSITIES, CAPACITIES):
             yield Case(group, partial(quadratic, items, density, capacity, types=types, seed=seed), 60)
-    for kind in ("random", "geometric", "colourable"):
-        for models, machines, slots in (
-            (800, 8, False),
-            (800, 8, True),
-            (2_000, 15, True),
-            (5_000, 15, True),
-        ):
-            yield Case("crowded", partial(crowded, models, machines, kind, slots=slots), 60)
+    for (models, machines, slots), kind in product(CROWDS, ("random", "geometric", "colourable")):
+        yield Case("crowded", partial(crowded, models, machines, kind, slots=slots), 60)
     for make, limit in FLEETS:
         yield Case("fleet", make, limit)
 
