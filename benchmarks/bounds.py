@@ -109,7 +109,7 @@ def text(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:
     lines = [
         "# Plans and proven gaps",
         "",
-        "`python -m benchmarks.bounds -o reports/bounds`, one run of `planner plan` each, on "
+        "`python -m benchmarks.bounds -o reports/bounds`, one run of `planner plan` each; the last on "
         f"{in_words(machine)}.",
         "",
         "| instance | limit, s | objective | bound | gap, % | process start to plan file, s | memory, GB |",

@@ -1,7 +1,8 @@
-"""Time limits: whether ``auto`` ends in time with a checked plan, no worse than greedy's, and a true bound.
+"""Time limits: whether ``auto`` ends in time with a plan that is no worse than greedy's.
 
 Run as ``python -m benchmarks.limits``; ``--limits 1 5`` picks the limits. One row an instance and limit; the
-exit code is 1 if any is more than a second late, has no plan, or a plan worse than greedy's.
+exit code is 1 if any is more than a second late, has no plan, or a plan worse than greedy's. That the checker
+accepts a plan, and that no bound is above its objective, :func:`solvers.solve` makes sure of.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Iterator
 from benchmarks.bounds import fleet
 from benchmarks.distinct import crowded, quadratic
 from benchmarks.machine import fingerprint, in_words
-from planner.evaluate import evaluate
 from planner.generate import generate
 from planner.instance import Instance
 from solvers import solve
@@ -47,10 +47,8 @@ def main() -> int:
         for limit in limits:
             result = solve(instance, "auto", time_limit=limit)
             late = result.seconds - limit
-            valid = result.plan is not None and evaluate(instance, result.plan).valid
             worse = result.objective is None or (greedy is not None and result.objective > greedy)
-            crossed = None not in (result.bound, result.objective) and result.bound > result.objective  # type: ignore[operator]
-            broken += late > LATE or not valid or worse or crossed
+            broken += late > LATE or worse
             shown = ("-" if v is None else f"{v / 1e6:.4f}" for v in (result.objective, greedy, result.bound))
             print(f"| {instance.name} | {limit:g} | {late:.2f} | {' | '.join(shown)} |", flush=True)
     print(f"\n{broken} broken")

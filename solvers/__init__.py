@@ -114,24 +114,30 @@ def load(solver: str) -> Solver:
         raise InputError(f"must be one of {', '.join(SOLVERS)}", field="solver", value=solver)
     if solver not in _loaded:
         function: Solver = importlib.import_module(SOLVERS[solver].module).solve
-        function(_three_replicas(), Run(time_limit=60.0))
+        for replicas in (3, 40):  # few and many on a machine are searched differently
+            function(_alike(replicas), Run(time_limit=60.0))
         _loaded[solver] = function
     return _loaded[solver]
 
 
-def _three_replicas() -> Instance:
-    """Return the instance on which a solver is tried once, so that compilation is not timed.
+def _alike(replicas: int) -> Instance:
+    """Return an instance on which a solver is tried once, so that compilation is not timed.
 
-    Two of them must share a machine, so there is something to search for, and machines to re-match.
+    Some of them must share a machine, so there is something to search for, and machines to re-match.
     """
     import numpy as np
 
     from planner.instance import InferenceModel, MachineType
 
+    half = -(-replicas // 2)
     return Instance(
-        name="three replicas",
-        machine_types=(MachineType(name="machine", count=2, slots=2, resources={"memory": 2}),),
-        models=(InferenceModel(name="model", replicas=3, latency_ms={"machine": 1.0}, demand={"memory": 1}),),
+        name=f"{replicas} replicas",
+        machine_types=(MachineType(name="machine", count=2, slots=half, resources={"memory": half}),),
+        models=(
+            InferenceModel(
+                name="model", replicas=replicas, latency_ms={"machine": 1.0}, demand={"memory": 1}
+            ),
+        ),
         degradation=np.full((1, 1, 1), 0.5),
     )
 

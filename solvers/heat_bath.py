@@ -2,7 +2,7 @@
 
 There almost every random exchange is refused: for 800 models on 8 machines, annealing tries some thousand
 for each that it makes once the plan is good. So a step takes one replica, looks at what it costs to exchange
-it with each of many others and to move it to each machine, and chooses among all of them and staying with
+it with each other and to move it to each machine, and chooses among all of them and staying with
 the probabilities of their equilibrium, ``exp(-cost / T) / Z``: the heat bath, or Glauber dynamics. The costs
 come from the sums that the fleet keeps per machine and model (``pull``), a few memory reads a candidate.
 
@@ -31,6 +31,7 @@ _NEVER = 2**60  # more than any cost change
 _REACH = 16.0  # candidates that cost more temperatures than this above the best are never chosen
 _CHOICES = 8  # candidates that are chosen one after the other if they are not allowed
 _RESTLESS, _SAMPLE, _DOUBLINGS = 0.6, 2_000, 30
+_STUCK = 3  # doublings without a single move after which nothing can move
 
 
 class Desk(NamedTuple):
@@ -78,13 +79,16 @@ def step_ns(fleet: Fleet, search: Search) -> float:
     return 600.0 + 1.6 * int(search.who.size) + 1.5 * int(models) + 4.0 * int(machines)
 
 
-def restless(x: Terms, f: Fleet, s: Search, d: Desk, scale: float, penalty: int) -> float:
-    """Return a temperature at which most steps move, found by trying from ``scale`` on."""
-    temperature, was_moving = scale, None
-    for _ in range(_DOUBLINGS):
-        moving = bathe(x, f, s, d, _SAMPLE, temperature, temperature, penalty) > _RESTLESS * _SAMPLE
+def restless(x: Terms, f: Fleet, s: Search, d: Desk, scale: float, penalty: int) -> float | None:
+    """Return a temperature at which most steps move, found by trying from ``scale`` on; None if none does."""
+    temperature, was_moving, moved = scale, None, 0
+    for doublings in range(_DOUBLINGS):
+        number = bathe(x, f, s, d, _SAMPLE, temperature, temperature, penalty)
+        moved, moving = moved + number, number > _RESTLESS * _SAMPLE
         if was_moving is not None and moving != was_moving:
             return temperature if moving else 2.0 * temperature
+        if moved == 0 and doublings == _STUCK:
+            return None
         was_moving = moving
         temperature *= 0.5 if moving else 2.0
     return temperature

@@ -74,8 +74,11 @@ class Level:
         self.search = start_search(self.c, self.fleet, who, where, self.seed)
         self.search.cost[0] = cost
 
-    def restless(self) -> float:
-        """Return a temperature at which most steps of a heat bath move, found on a copy of the state."""
+    def restless(self) -> float | None:
+        """Return a temperature at which most steps of a heat bath move, found on a copy of the state.
+
+        None if nothing can move.
+        """
         twin = self.twin(self.seed)
         desk = heat_bath.desk(twin.x, twin.fleet, twin.search)
         return heat_bath.restless(twin.x, twin.fleet, twin.search, desk, self.scale, self.penalty)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import Compiled
-from solvers.terms import Ints, kernel
+from solvers.terms import Ints
 
 Order = NDArray[np.int32]
 
@@ -22,9 +22,8 @@ def nearest(cost: Ints) -> Order:
     return order
 
 
-@kernel
-def cheapest(cost: Ints, order: Order, models: Ints, most: Ints, number: int, half: Ints) -> None:
-    """Write (n,): half of what each model and the ``number`` neighbours cheapest for it cost each other.
+def cheapest(cost: Ints, order: Order, models: Ints, most: Ints, number: int) -> Ints:
+    """Return (n,): half of what each model and the ``number`` neighbours cheapest for it cost each other.
 
     Parameters
     ----------
@@ -33,15 +32,12 @@ def cheapest(cost: Ints, order: Order, models: Ints, most: Ints, number: int, ha
     models (n,), most (T,)
         Who is asked for; how many replicas of each model can be neighbours.
     """
-    for i in range(models.size):
-        t, left, total = models[i], number, 0
-        for u in order[t]:
-            taken = min(left, most[u])
-            total += taken * (cost[t, u] + cost[u, t])
-            left -= taken
-            if left == 0:
-                break
-        half[i] = total // 2
+    near = order[models, : number + int((most == 0).sum())]
+    before = np.cumsum(most[near], axis=1) - most[near]
+    taken = np.clip(number - before, 0, most[near])
+    both = cost[models[:, None], near] + cost[near, models[:, None]]
+    half: Ints = (both * taken).sum(axis=1) // 2
+    return half
 
 
 def ranges(low: int, high: int) -> Iterator[tuple[int, int]]:

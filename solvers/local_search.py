@@ -21,8 +21,8 @@ fleet would need thousands of times are made once.
 is, without levels. Replicas without a machine wait nowhere at a penalty, for the moves to place them.
 
 *Determinism.* The number of moves follows from the instance and the time limit, not from the clock; only
-where the clock runs ahead of the moves does it drive the temperature. The plan is the best valid state
-that was seen at the end of a batch of moves.
+where the clock runs ahead of the moves does it drive the temperature: on a slow machine, and in a heat bath,
+which uses all of the time, on most. The plan is the best valid state that was seen at the end of a batch.
 
 ``worst`` is a search for a plan in which no degradation exceeds a threshold: the cost is the sum of the
 excesses. Each time it reaches zero the threshold falls below the worst degradation of the plan found;
@@ -38,6 +38,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 
@@ -142,9 +143,19 @@ def _anneal(level: Level, run: Run, seconds: float, base: int | None = None, *, 
         _cool(level, run, seconds, _HOTTER, base, _WARM)
 
 
+class _Cooling(NamedTuple):
+    """How the temperature falls."""
+
+    seconds: float  # for about so long
+    moves: int  # for so many moves at most
+    batch: int  # moves between two looks at the clock
+    hot: float
+    cold: float
+
+
 def _moves(level: Level, seconds: float) -> int:
     """Return how many moves to make: what fits the time on a slow machine, at most what helps."""
-    distinct = float(level.fleet.machine[:, SIZE].mean()) + 1.0
+    distinct = 1.0 if level.fleet.pull.size else float(level.fleet.machine[:, SIZE].mean()) + 1.0
     replicas = int(level.search.who.size)
     each = min(_PER_REPLICA, _PER_PAIR * replicas) if level.matches else _PER_CROWDED
     return int(min(seconds * 1e9 / (300.0 + 60.0 * distinct), replicas * each)) + 1
@@ -158,13 +169,15 @@ def _cool(
     def batch(moves: int, hot: float, cold: float) -> None:
         anneal(level.x, level.fleet, level.search, moves, hot, cold, 0, level.penalty)
 
-    moves = _moves(level, seconds)
-    _falling(level, run, seconds, base, batch, moves, _BATCH, hot * level.scale, cold * level.scale)
+    cooling = _Cooling(seconds, _moves(level, seconds), _BATCH, hot * level.scale, cold * level.scale)
+    _falling(level, run, base, cooling, batch)
 
 
 def _bathe(level: Level, run: Run, seconds: float, base: int | None = None, *, warm: bool = False) -> None:
     """Cool in a heat bath for the steps planned for these seconds; if warm, not from where most moves."""
     began, restless = run.elapsed, level.restless()
+    if restless is None:
+        return
     if warm and level.best is not None:
         level.go_to(level.best, level.best_cost)
     levels = [level, *(level.twin(level.seed + 1 + n) for n in range(_TWINS))]
@@ -172,37 +185,34 @@ def _bathe(level: Level, run: Run, seconds: float, base: int | None = None, *, w
     each = heat_bath.step_ns(level.fleet, level.search)
     seconds -= run.elapsed - began
     steps = int(min(seconds * 1e9 / each, level.search.who.size * _PER_BATHED)) + 1
-    size = int(_BATCH_NS / each) + 1
     hot = _TEPID * restless if warm else restless
+    cooling = _Cooling(seconds, steps, int(_BATCH_NS / each) + 1, hot, _FROZEN * restless)
     with ThreadPoolExecutor(len(levels)) as threads:
 
         def batch(steps: int, hot: float, cold: float) -> None:
             def one(x: Level, desk: heat_bath.Desk) -> None:
                 heat_bath.bathe(x.x, x.fleet, x.search, desk, steps, hot, cold, x.penalty)
-                x.keep()
 
             list(threads.map(one, levels, desks))
             for twin in levels[1:]:
+                twin.keep()
                 level.learn(twin)
 
-        _falling(level, run, seconds, base, batch, steps, size, hot, _FROZEN * restless)
+        _falling(level, run, base, cooling, batch)
 
 
 def _falling(
     level: Level,
     run: Run,
-    seconds: float,
     base: int | None,
+    cooling: _Cooling,
     batch: Callable[[int, float, float], None],
-    moves: int,
-    size: int,
-    hot: float,
-    cold: float,
 ) -> None:
     """Run batches of moves as the temperature falls, keeping the best state.
 
     With ``base``, the objective at cost 0, progress is reported.
     """
+    seconds, moves, size, hot, cold = cooling
     made, began = 0, run.elapsed
     while made < moves and not run.stopping and not level.reached(base):
         passed = max(made / moves, min((run.elapsed - began) / max(seconds, 1e-9), 1.0))

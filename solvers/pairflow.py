@@ -203,9 +203,7 @@ class Flow:
         cost, which = self.least(self.c.cost, k, low, high), (k, self.c.least_factor(k, low, high))
         if self.sorted is None or self.sorted[0] != which:
             self.sorted = which, nearest(cost)
-        half = np.zeros(models.size, dtype=np.int64)
-        cheapest(np.ascontiguousarray(cost), self.sorted[1], models, np.minimum(most, high), low - 1, half)
-        return half
+        return cheapest(cost, self.sorted[1], models, np.minimum(most, high), low - 1)
 
     def pair_columns(self, cell: Cell, top: Ints) -> Ints:
         """Create the columns of the pairs that can share a machine; return their numbers (n, n)."""

@@ -16,12 +16,9 @@ REST, MORE = range(200, 2_000), range(2_000, 10_000)
 
 
 def _proven(solver: str, seed: int) -> Result:
-    """Solve to the end and compare with brute force, every bound on the way included."""
+    """Solve to the end and compare with brute force; ``check`` has seen that no bound fell on the way."""
     instance, answer = solved(seed)
     result = check(instance, solve(instance, solver, time_limit=60.0, seed=seed))
-    if answer.objective is not None:
-        bounds = [now.bound for now in result.history if now.bound is not None]
-        assert max(bounds, default=0) <= answer.objective, (solver, seed, result)
     assert result.objective == answer.objective, (solver, seed, result)
     assert result.status is (Status.OPTIMAL if answer.feasible else Status.INFEASIBLE), (solver, seed, result)
     return result

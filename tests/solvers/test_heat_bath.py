@@ -11,7 +11,6 @@ from planner.generate import generate
 from planner.instance import Background, Instance, Objective
 from planner.result import Stop
 from solvers import heat_bath, solve
-from solvers.anneal import start_search
 from solvers.fleet import NONE, plan_of
 from solvers.greedy import solve as greedy
 from solvers.levels import Level, first
@@ -45,12 +44,22 @@ def _level(instance: Instance) -> Level:
     return level
 
 
+def _desk(level: Level) -> heat_bath.Desk:
+    return heat_bath.desk(level.x, level.fleet, level.search)
+
+
+def _bathe(level: Level, desk: heat_bath.Desk, steps: int, temperature: float) -> int:
+    return heat_bath.bathe(
+        level.x, level.fleet, level.search, desk, steps, temperature, temperature, level.penalty
+    )
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_what_a_candidate_costs_is_what_the_checker_says(seed: int) -> None:
     instance = _dear(seed)
     level = _level(instance)
     before, where = objective_of(instance, plan_of(level.fleet)), level.search.where.copy()
-    desk = heat_bath.desk(level.x, level.fleet, level.search)
+    desk = _desk(level)
     kinds = set()
     for a in range(level.search.who.size):
         found, best = heat_bath.look(level.x, level.fleet, level.search, desk, a, 1e15, level.penalty)
@@ -72,24 +81,16 @@ def test_moves_keep_rules_and_slos_and_count_exactly() -> None:
     )
     level = _level(instance)
     before = objective_of(instance, plan_of(level.fleet))
-    desk = heat_bath.desk(level.x, level.fleet, level.search)
+    desk = _desk(level)
     temperature = level.restless()
+    assert temperature is not None
     for share in np.geomspace(1, 1e-3, 30):
-        moved = heat_bath.bathe(
-            level.x,
-            level.fleet,
-            level.search,
-            desk,
-            200,
-            temperature * share,
-            temperature * share,
-            level.penalty,
-        )
+        moved = _bathe(level, desk, 200, temperature * share)
         assert moved > 0 or share < 0.1
         found = evaluate(instance, plan_of(level.fleet))
         assert found.valid, found.violations
         assert found.objective == before + level.search.cost[0]
-        kept = heat_bath.desk(level.x, level.fleet, level.search)
+        kept = _desk(level)
         assert (desk.own == kept.own).all()
 
 
@@ -98,8 +99,8 @@ def test_replicas_without_a_machine_are_placed() -> None:
     level = _level(instance)
     nowhere = np.full(level.search.who.size, NONE)
     level = Level.of(instance.compiled, level.search.who, nowhere, 0)
-    desk = heat_bath.desk(level.x, level.fleet, level.search)
-    heat_bath.bathe(level.x, level.fleet, level.search, desk, 4_000, 1.0, 1.0, level.penalty)
+    desk = _desk(level)
+    _bathe(level, desk, 4_000, 1.0)
     assert not level.nowhere.size
     assert evaluate(instance, plan_of(level.fleet)).valid
 
@@ -107,13 +108,23 @@ def test_replicas_without_a_machine_are_placed() -> None:
 def test_the_first_temperature_moves_most_and_a_quarter_of_it_does_not() -> None:
     level = _level(crowded(120, 4, "random", slots=True))
     temperature = level.restless()
+    assert temperature is not None
     shares = []
     for share in (1.0, 0.25):
-        search = start_search(level.c, level.fleet, level.search.who, level.search.where, 1)
-        desk = heat_bath.desk(level.x, level.fleet, search)
-        args = (level.x, level.fleet, search, desk, 3_000, share * temperature, share * temperature)
-        shares.append(heat_bath.bathe(*args, level.penalty) / 3_000)
+        twin = level.twin(1)
+        shares.append(_bathe(twin, _desk(twin), 3_000, share * temperature) / 3_000)
     assert shares[0] > 0.4 > shares[1]
+
+
+def test_where_nothing_can_move_the_search_ends() -> None:
+    """Replicas of one model fill both machines."""
+    full = crowded(40, 2, "random", slots=True)
+    model = full.models[0].model_copy(update={"replicas": 40})
+    full = full.replace(models=(model,), degradation=np.ones((1, 1, 1)))
+    level = _level(full)
+    assert level.restless() is None
+    result = check(full, solve(full, "local_search", time_limit=60.0))
+    assert result.stop is Stop.FINISHED
 
 
 @pytest.mark.parametrize("slots", [True, False])

@@ -13,6 +13,7 @@ from planner.generate import generate
 from planner.instance import Instance, Pinned, Rules
 from solvers.bound import left_over, objective_bound, rising
 from solvers.lagrange import FREE, Program, lagrangian, lagrangian_bound
+from solvers.loads import cheapest, nearest
 from solvers.pairflow import Flow
 from solvers.run import Run
 from tests.random_instances import solved
@@ -26,6 +27,18 @@ def bound(instance: Instance, enumerate_up_to: int) -> int:
     """Return the best bound of pair flow."""
     flow = Flow(instance, enumerate_up_to=enumerate_up_to)
     return max(rising(flow, Run(time_limit=60.0), 60.0), default=0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_cheapest_neighbours_are_counted_one_by_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    cost, most = rng.integers(0, 9, (7, 7)), rng.integers(0, 4, 7)
+    models = np.flatnonzero(most)
+    for number in range(int(most.sum()) + 2):
+        found = cheapest(cost, nearest(cost), models, most, number)
+        for half, t in zip(found.tolist(), models.tolist(), strict=True):
+            pairs = sorted(c for u in range(7) for c in [int(cost[t, u] + cost[u, t])] * int(most[u]))
+            assert half == sum(pairs[:number]) // 2
 
 
 @pytest.mark.parametrize("enumerate_up_to", [0, 6, 10_000], ids=["pairs", "both", "patterns"])
