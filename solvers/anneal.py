@@ -120,6 +120,14 @@ def _gain(f: Fleet, m: int, out: int, inn: int, t: int) -> int:
 
 
 @kernel
+def _short(f: Fleet, s: Search, t: int, m: int, n: int, u: int) -> int:
+    """Return how the machines missing for t change as it goes from m to n and u comes back."""
+    if s.min_machines[t] == 0:
+        return 0
+    return _missing(f, s, t, _gain(f, m, t, u, t) + _gain(f, n, u, t, t))
+
+
+@kernel
 def _swap_in(
     x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int, penalty: int
 ) -> tuple[bool, int]:
@@ -146,9 +154,9 @@ def attempt(
     d += back
     if not allowed or d > limit + penalty:
         return False
-    short = _missing(f, s, t, _gain(f, m, t, u, t) + _gain(f, n, u, t, t))
+    short = _short(f, s, t, m, n, u)
     if u != NONE:
-        short += _missing(f, s, u, _gain(f, m, t, u, u) + _gain(f, n, u, t, u))
+        short += _short(f, s, u, n, m, t)
     d += short * penalty
     if d > limit:
         return False

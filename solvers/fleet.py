@@ -59,7 +59,7 @@ class Fleet(NamedTuple):
     machine: Ints  # (M, 4 + R): pool, base, size (distinct models), crowd (replicas), resources used
     entry: Ints  # (E, 3): model, number of its replicas, degradation of one of them in ppm
     spread: Ints  # (T,): machines that hold a replica of t
-    pull: Ints  # (M, T) or (0, 0): if kept, what a replica of t costs beside all that m holds
+    pull: Ints  # (T, M) or (0, 0): if kept, what a replica of t costs beside all that m holds
 
 
 def machines_needed(c: Compiled) -> Ints:
@@ -87,7 +87,8 @@ def empty_fleet(c: Compiled, x: Terms, machines: Ints | None = None, *, pull: bo
     """Return machines with only their pinned replicas on them.
 
     As many of each pool as ``machines`` says, shape (P,); by default all that a plan could use. With
-    ``pull``, pair costs are kept per machine and model: it pays where machines hold many replicas.
+    ``pull``, pair costs are kept per machine and model: it pays where machines hold many replicas, and
+    wants ``x.near``.
     """
     machines = machines_needed(c) if machines is None else machines
     pool = np.repeat(np.arange(machines.size), machines)
@@ -97,7 +98,7 @@ def empty_fleet(c: Compiled, x: Terms, machines: Ints | None = None, *, pull: bo
     machine[:, POOL], machine[:, BASE] = pool, ends - width
     entries = int(ends[-1]) if ends.size else 0
     spread = np.zeros(c.replicas.size, dtype=np.int64)
-    kept = np.zeros((pool.size, spread.size) if pull else (0, 0), dtype=np.int64)
+    kept = np.zeros((spread.size, pool.size) if pull else (0, 0), dtype=np.int64)
     fleet = Fleet(machine, np.zeros((entries, 3), dtype=np.int64), spread, kept)
     for p in np.flatnonzero(c.pinned.any(axis=1)).tolist():
         models = np.repeat(np.arange(c.replicas.size), c.pinned[p])
@@ -165,9 +166,9 @@ def _pull(x: Terms, f: Fleet, m: int, out: int, inn: int) -> int:
     k = x.pool[f.machine[m, POOL], KIND]
     cost = 0
     if out != NONE:
-        cost -= f.pull[m, out] - x.pair[k, out, out, BOTH]
+        cost -= f.pull[out, m] - x.pair[k, out, out, BOTH]
     if inn != NONE:
-        cost += f.pull[m, inn]
+        cost += f.pull[inn, m]
         if out != NONE:
             cost -= x.pair[k, inn, out, BOTH]
     return int(cost)
@@ -282,12 +283,22 @@ def trial(x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int) -> tup
 
 
 @kernel
+def step(x: Terms, f: Fleet, m: int, t: int, number: int) -> None:
+    """Let slots, resources and kept sums of machine m know that so many replicas of t came."""
+    k = x.pool[f.machine[m, POOL], KIND]
+    for r in range(x.demand.shape[2]):
+        f.machine[m, USED + r] += number * x.demand[k, t, r]
+    f.machine[m, CROWD] += number
+    if f.pull.size > 0:
+        for i in range(x.first[k, t], x.first[k, t + 1]):
+            f.pull[x.near[i, 0], m] += number * x.near[i, 1]
+
+
+@kernel
 def _leave(x: Terms, f: Fleet, m: int, out: int) -> None:
     """Let one replica of ``out`` leave machine m."""
+    step(x, f, m, out, -1)
     k, first, size = x.pool[f.machine[m, POOL], KIND], f.machine[m, BASE], f.machine[m, SIZE]
-    for r in range(x.demand.shape[2]):
-        f.machine[m, USED + r] -= x.demand[k, out, r]
-    f.machine[m, CROWD] -= 1
     at = first
     for i in range(first, first + size):
         u = f.entry[i, MODEL]
@@ -295,9 +306,6 @@ def _leave(x: Terms, f: Fleet, m: int, out: int) -> None:
             f.entry[i, DEGRADATION] -= x.pair[k, out, u, CAUSE]
         if u == out:
             at = i
-    if f.pull.size > 0:
-        for t in range(f.pull.shape[1]):
-            f.pull[m, t] -= x.pair[k, out, t, BOTH]
     f.entry[at, NUMBER] -= 1
     if f.entry[at, NUMBER] == 0:
         for column in range(3):
@@ -309,11 +317,9 @@ def _leave(x: Terms, f: Fleet, m: int, out: int) -> None:
 @kernel
 def _come(x: Terms, f: Fleet, m: int, inn: int) -> None:
     """Let one replica of ``inn`` come to machine m."""
+    step(x, f, m, inn, 1)
     p, first, size = f.machine[m, POOL], f.machine[m, BASE], f.machine[m, SIZE]
     k = x.pool[p, KIND]
-    for r in range(x.demand.shape[2]):
-        f.machine[m, USED + r] += x.demand[k, inn, r]
-    f.machine[m, CROWD] += 1
     at = first + size
     mine = x.place[p, inn, BACKGROUND]
     for i in range(first, first + size):
@@ -328,9 +334,6 @@ def _come(x: Terms, f: Fleet, m: int, inn: int) -> None:
         f.machine[m, SIZE] += 1
         f.spread[inn] += 1
     f.entry[at, NUMBER] += 1
-    if f.pull.size > 0:
-        for t in range(f.pull.shape[1]):
-            f.pull[m, t] += x.pair[k, inn, t, BOTH]
 
 
 @kernel

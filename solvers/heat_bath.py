@@ -54,7 +54,7 @@ class Desk(NamedTuple):
 
 def desk(x: Terms, fleet: Fleet, search: Search) -> Desk:
     """Return the desk of a search in the state that it is in."""
-    machines, models = fleet.pull.shape
+    models, machines = fleet.pull.shape
     candidates = search.who.size + machines
     made = Desk(
         kind=x.pool[fleet.machine[:, POOL], KIND].copy(),
@@ -75,7 +75,7 @@ def desk(x: Terms, fleet: Fleet, search: Search) -> Desk:
 
 def step_ns(fleet: Fleet, search: Search) -> float:
     """Return about how many nanoseconds a step takes."""
-    machines, models = fleet.pull.shape
+    models, machines = fleet.pull.shape
     return 600.0 + 1.6 * int(search.who.size) + 1.5 * int(models) + 4.0 * int(machines)
 
 
@@ -101,7 +101,7 @@ def _sum_up(x: Terms, f: Fleet, s: Search, d: Desk, m: int) -> None:
     for i in range(s.room[m], s.room[m] + s.taken[m]):
         r = s.seat[i]
         t = s.who[r]
-        d.own[r] = f.pull[m, t] - d.itself[d.kind[m], t] + x.place[p, t, BACKGROUND_COST]
+        d.own[r] = f.pull[t, m] - d.itself[d.kind[m], t] + x.place[p, t, BACKGROUND_COST]
 
 
 @kernel
@@ -114,7 +114,7 @@ def look(x: Terms, f: Fleet, s: Search, d: Desk, a: int, reach: float, penalty: 
     found = best = 0
     for n in range(d.into.size):
         p = f.machine[n, POOL]
-        d.into[n] = f.pull[n, t] + x.place[p, t, BACKGROUND_COST] - mine
+        d.into[n] = f.pull[t, n] + x.place[p, t, BACKGROUND_COST] - mine
         if n != m and fits(x, f, n, NONE, t):
             cost = d.into[n] - alone + (x.pool[p, PRICE] if f.machine[n, CROWD] == 0 else 0)
             if cost < top:
@@ -139,7 +139,7 @@ def _exchange(x: Terms, f: Fleet, s: Search, d: Desk, a: int) -> None:
     t, m = s.who[a], s.where[a]
     p, k = f.machine[m, POOL], d.kind[m]
     for u in range(d.onto.size):
-        d.onto[u] = f.pull[m, u] + x.place[p, u, BACKGROUND_COST] - x.pair[k, t, u, BOTH]
+        d.onto[u] = f.pull[u, m] + x.place[p, u, BACKGROUND_COST] - x.pair[k, t, u, BOTH]
     if d.itself.shape[0] == 1:
         for u in range(d.onto.size):
             d.onto[u] -= x.pair[0, t, u, BOTH]

@@ -15,7 +15,7 @@ import numpy as np
 
 from planner.compiled import Compiled
 from planner.plan import Plan
-from solvers import heat_bath
+from solvers import drift, heat_bath
 from solvers.anneal import Search, settle, start_search
 from solvers.fleet import NONE, Fleet, arrive, empty_fleet, free_replicas, machines_needed, plan_of
 from solvers.run import Run
@@ -46,10 +46,11 @@ class Level:
         """Return a level with free replicas of models ``who`` on machines ``where`` (or NONE)."""
         order = np.argsort(who, kind="stable")
         who, where = who[order], where[order]
-        x, machines = terms(c), machines_needed(c)
+        machines = machines_needed(c)
         crowd = float(c.replicas.sum()) / max(int(machines.sum()), 1)
         small = int(machines.sum()) * c.replicas.size <= _LARGEST_PULL
         pull = crowd >= _CROWDED and small and not c.factored and not c.worst
+        x = terms(c, near=pull)
         fleet = _inhabited(c, x, who, where, pull=pull)
         costs = c.degradation if c.worst else c.cost
         scale = float(costs.mean()) * max(crowd - 1, 0.5) + float(c.price.mean()) / max(crowd, 1.0)
@@ -60,6 +61,11 @@ class Level:
     def bathes(self) -> bool:
         """Whether a heat bath pays: pair costs are kept, and the replicas are few enough to look at all."""
         return self.fleet.pull.size > 0 and self.search.who.size <= _BATHED
+
+    @property
+    def drifts(self) -> bool:
+        """Whether replicas can drift: in a crowd of which only pairs and room matter."""
+        return self.bathes and drift.suits(self.c)
 
     def twin(self, seed: int) -> Level:
         """Return a level in the same state that goes its own way."""
@@ -104,13 +110,18 @@ class Level:
     def keep(self) -> None:
         """Remember the present state if it is valid and better than the best."""
         cost = int(self.search.cost[0])
-        if not self.search.penalised[0] and (self.best is None or cost < self.best_cost):
-            self.best, self.best_cost = self.search.where.copy(), cost
+        if not self.search.penalised[0]:
+            self.take(self.search.where, cost)
 
     def learn(self, other: Level) -> None:
         """Remember the best state of another level of the same problem if it is better."""
-        if other.best is not None and (self.best is None or other.best_cost < self.best_cost):
-            self.best, self.best_cost = other.best, other.best_cost
+        if other.best is not None:
+            self.take(other.best, other.best_cost)
+
+    def take(self, where: Ints, cost: int) -> None:
+        """Remember a valid state if it is better than the best."""
+        if self.best is None or cost < self.best_cost:
+            self.best, self.best_cost = where.copy(), cost
 
     def report(self, run: Run, base: int | None) -> None:
         """Report the best state's objective, if ``base``, the objective at cost 0, is known."""

@@ -6,10 +6,9 @@ replica. *Re-matching* (:mod:`solvers.rematch`) lifts replicas from some hundred
 at least cost, all at once. It follows where machines hold few replicas; where they hold many, annealing
 does better alone.
 
-Where machines hold many replicas, single exchanges are refused almost always: a *heat bath*
-(:mod:`solvers.heat_bath`) chooses among all of a replica's exchanges at once, and cools for all of the time.
-As many searches as there are processors, at most eight, go their own ways; the best plan of any counts.
-With co-location factors, which it does not know, annealing begins hotter and cools more slowly there.
+Where machines hold many replicas, single exchanges are refused almost always: :mod:`solvers.crowds` searches
+there, in as many threads as there are processors, for all of the time. With co-location factors, which it
+does not know, annealing begins hotter and cools more slowly there.
 
 *Levels.* Replicas of a model are alike and machines of a pool are alike, so half of the replicas on half
 of the machines is nearly the same problem at half the size. Where models have many replicas, the search
@@ -21,8 +20,9 @@ fleet would need thousands of times are made once.
 is, without levels. Replicas without a machine wait nowhere at a penalty, for the moves to place them.
 
 *Determinism.* The number of moves follows from the instance and the time limit, not from the clock; only
-where the clock runs ahead of the moves does it drive the temperature: on a slow machine, and in a heat bath,
-which uses all of the time, on most. The plan is the best valid state that was seen at the end of a batch.
+where the clock runs ahead of the moves does it drive the temperature: on a slow machine, and on most in
+:mod:`solvers.crowds`, which uses all of the time. The plan is the best valid state that was seen at the
+end of a batch.
 
 ``worst`` is a search for a plan in which no degradation exceeds a threshold: the cost is the sum of the
 excesses. Each time it reaches zero the threshold falls below the worst degradation of the plan found;
@@ -35,19 +35,16 @@ see there.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
-
 import numpy as np
 
 from planner.compiled import UNLIMITED, multiplied
 from planner.evaluate import objective_of
 from planner.instance import Instance
 from planner.plan import Plan
-from solvers import first_fit, greedy, heat_bath
+from solvers import first_fit, greedy
 from solvers.anneal import anneal
+from solvers.cooling import Cooling
+from solvers.crowds import bathe, let_drift
 from solvers.fleet import BASE, CROWD, DEGRADATION, MODEL, NUMBER, POOL, SIZE, free_replicas
 from solvers.levels import Level, finer, first, halved, halvings
 from solvers.rematch import rematch
@@ -61,10 +58,6 @@ _FRUITLESS = 40  # re-matchings of each machine without gain after which more ha
 _PER_PAIR, _PER_REPLICA, _PER_CROWDED = 1_000, 50_000, 2_000_000  # moves after which more have not helped
 _HOTTER, _LAST = 1.0, 0.1  # where machines hold many replicas: temperature; share of time below _WARM
 _ANNEALED, _FINEST = 0.35, 0.35  # of the time: annealing the coarsest level, re-matching the finest
-_BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
-_TEPID, _FROZEN = 0.1, 0.01  # temperatures there, as shares of the one at which most moves
-_PER_BATHED = 100_000  # its steps after which more have not helped
-_TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
 _CONSTRUCTING = 0.8  # of the time left, at most, for a first plan
 _LARGEST = 20_000_000
 
@@ -133,24 +126,16 @@ def _by_levels(instance: Instance, run: Run, start: Plan | None) -> Plan | None:
 
 def _anneal(level: Level, run: Run, seconds: float, base: int | None = None, *, warm: bool = False) -> None:
     """Search at falling temperatures for about these seconds, not from the highest if ``warm``."""
-    if level.bathes:
-        _bathe(level, run, seconds, base, warm=warm)
+    if level.drifts and not warm:
+        let_drift(level, run, seconds, base)
+    elif level.bathes:
+        bathe(level, run, seconds, base, warm=warm)
     elif warm:
         _cool(level, run, seconds, _WARM, base)
     elif level.matches:
         _cool(level, run, seconds, _HOT, base)
     else:
         _cool(level, run, seconds, _HOTTER, base, _WARM)
-
-
-class _Cooling(NamedTuple):
-    """How the temperature falls."""
-
-    seconds: float  # for about so long
-    moves: int  # for so many moves at most
-    batch: int  # moves between two looks at the clock
-    hot: float
-    cold: float
 
 
 def _moves(level: Level, seconds: float) -> int:
@@ -169,61 +154,8 @@ def _cool(
     def batch(moves: int, hot: float, cold: float) -> None:
         anneal(level.x, level.fleet, level.search, moves, hot, cold, 0, level.penalty)
 
-    cooling = _Cooling(seconds, _moves(level, seconds), _BATCH, hot * level.scale, cold * level.scale)
-    _falling(level, run, base, cooling, batch)
-
-
-def _bathe(level: Level, run: Run, seconds: float, base: int | None = None, *, warm: bool = False) -> None:
-    """Cool in a heat bath for the steps planned for these seconds; if warm, not from where most moves."""
-    began, restless = run.elapsed, level.restless()
-    if restless is None:
-        return
-    if warm and level.best is not None:
-        level.go_to(level.best, level.best_cost)
-    levels = [level, *(level.twin(level.seed + 1 + n) for n in range(_TWINS))]
-    desks = [heat_bath.desk(one.x, one.fleet, one.search) for one in levels]
-    each = heat_bath.step_ns(level.fleet, level.search)
-    seconds -= run.elapsed - began
-    steps = int(min(seconds * 1e9 / each, level.search.who.size * _PER_BATHED)) + 1
-    hot = _TEPID * restless if warm else restless
-    cooling = _Cooling(seconds, steps, int(_BATCH_NS / each) + 1, hot, _FROZEN * restless)
-    with ThreadPoolExecutor(len(levels)) as threads:
-
-        def batch(steps: int, hot: float, cold: float) -> None:
-            def one(x: Level, desk: heat_bath.Desk) -> None:
-                heat_bath.bathe(x.x, x.fleet, x.search, desk, steps, hot, cold, x.penalty)
-
-            list(threads.map(one, levels, desks))
-            for twin in levels[1:]:
-                twin.keep()
-                level.learn(twin)
-
-        _falling(level, run, base, cooling, batch)
-
-
-def _falling(
-    level: Level,
-    run: Run,
-    base: int | None,
-    cooling: _Cooling,
-    batch: Callable[[int, float, float], None],
-) -> None:
-    """Run batches of moves as the temperature falls, keeping the best state.
-
-    With ``base``, the objective at cost 0, progress is reported.
-    """
-    seconds, moves, size, hot, cold = cooling
-    made, began = 0, run.elapsed
-    while made < moves and not run.stopping and not level.reached(base):
-        passed = max(made / moves, min((run.elapsed - began) / max(seconds, 1e-9), 1.0))
-        if passed >= 1.0:
-            break
-        number = min(size, moves - made)
-        begins, ends = (hot * (cold / hot) ** min(share, 1.0) for share in (passed, passed + number / moves))
-        batch(number, begins, ends)
-        made += number
-        level.keep()
-        level.report(run, base)
+    cooling = Cooling(seconds, _moves(level, seconds), _BATCH, hot * level.scale, cold * level.scale)
+    cooling.run(level, run, base, batch)
 
 
 def _improve(level: Level, run: Run, seconds: float, base: int | None = None) -> None:

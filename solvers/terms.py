@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
@@ -13,15 +14,22 @@ from planner.compiled import UNLIMITED, Compiled
 
 Ints = NDArray[np.int64]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_FILES = sorted(Path(__file__).parent.glob("*.py"))
+_STAMP = tuple((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in _FILES)
 
 
 def kernel(function: _Function) -> _Function:
     """Compile ``function`` with numba, once per machine; it runs without the interpreter's lock.
 
+    A cached kernel holds those it calls. Numba compiles it again if its own file changes; here, if any file
+    of this package does: it would go on with what others were before.
+
     Kernels allocate nothing, so reference counting is off: it would touch every array of every tuple
     at every call, which made placement seven times slower.
     """
-    return cast(_Function, numba.njit(cache=True, nogil=True, _nrt=False)(function))
+    compiled = numba.njit(cache=True, nogil=True, _nrt=False)(function)
+    compiled._cache._cache_file._source_stamp = _STAMP
+    return cast(_Function, compiled)
 
 
 # Columns of the arrays below. Numbers that are used together lie together: the loops of local search
@@ -43,6 +51,8 @@ class Terms(NamedTuple):
     model: Ints  # (T, 2): miss_price, max_per_machine
     #: (K, T, T, 1, 3 or 4): cost of t and u beside each other; degradation of t by u, of u by t; cost of t
     pair: Ints
+    first: Ints  # (K, T + 1): neighbours of t on type k are near[first[k, t] : first[k, t + 1]]; or (0, 0)
+    near: Ints  # (E, 2): a model whose pair cost with t is not 0, and that cost
     factor: Ints  # (K, S): co-location factor in ppm by number of replicas
     apart: NDArray[np.bool_]  # (T, T)
     watched: bool  # degradations must be tracked: an SLO, or the objective `worst`
@@ -51,11 +61,15 @@ class Terms(NamedTuple):
     factored: bool  # some factor is not 1
 
 
-def terms(c: Compiled) -> Terms:
-    """Return the coefficients of a compiled instance in the form that kernels take."""
+def terms(c: Compiled, *, near: bool = False) -> Terms:
+    """Return the coefficients of a compiled instance in the form that kernels take.
+
+    With ``near``, also the pair costs that are not 0 as lists, for fleets that keep ``pull``.
+    """
     watched = bool(c.worst or c.factored or (c.slack < UNLIMITED).any())
     both = c.cost + c.cost.transpose(0, 2, 1)
     pairs = [both, c.degradation, c.degradation.transpose(0, 2, 1)][: 3 if watched else 1]
+    first, lists = _neighbours(both) if near else (np.zeros((0, 0), np.int64), np.zeros((0, 2), np.int64))
     result = Terms(
         pool=np.column_stack([c.type_of, c.slots, c.price, c.capacity]),
         demand=np.ascontiguousarray(c.demand),
@@ -63,6 +77,8 @@ def terms(c: Compiled) -> Terms:
         limit=np.stack([np.where(c.soft, UNLIMITED, c.slack), np.where(c.soft, c.slack, UNLIMITED)], axis=2),
         model=np.column_stack([c.miss_price, c.max_per_machine]),
         pair=np.stack([*pairs, c.cost] if c.factored else pairs, axis=3),
+        first=first,
+        near=lists,
         factor=c.factor.copy(),
         apart=c.apart.copy(),
         watched=watched,
@@ -74,3 +90,11 @@ def terms(c: Compiled) -> Terms:
         if isinstance(array, np.ndarray):
             array.setflags(write=False)  # one type for the compiler, whatever the instance
     return result
+
+
+def _neighbours(both: Ints) -> tuple[Ints, Ints]:
+    """Return ``first`` and ``near`` of pair costs of shape (K, T, T)."""
+    ends = np.cumsum(np.count_nonzero(both, axis=2)).reshape(both.shape[:2])
+    first = np.concatenate([np.concatenate([[0], ends[:-1, -1]])[:, None], ends], axis=1)
+    kind, model, other = np.nonzero(both)
+    return first, np.column_stack([other, both[kind, model, other]])

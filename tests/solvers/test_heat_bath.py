@@ -125,12 +125,3 @@ def test_where_nothing_can_move_the_search_ends() -> None:
     assert level.restless() is None
     result = check(full, solve(full, "local_search", time_limit=60.0))
     assert result.stop is Stop.FINISHED
-
-
-@pytest.mark.parametrize("slots", [True, False])
-def test_a_hidden_plan_without_conflicts_is_found(slots: bool) -> None:
-    """Greedy's plan has many; the search ends once it has none."""
-    instance = crowded(240, 8, "colourable", slots=slots)
-    result = check(instance, solve(instance, "local_search", time_limit=6.0))
-    assert result.objective == 0
-    assert result.stop is Stop.FINISHED

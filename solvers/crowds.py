@@ -1,0 +1,129 @@
+"""Search where machines hold many replicas: single exchanges are refused almost always there.
+
+Where only pairs and room matter, replicas *drift* (:mod:`solvers.drift`), and a *heat bath*
+(:mod:`solvers.heat_bath`) sees to the rest and to the end. As many searches as there are processors, at most
+eight, go their own ways in threads; the best plan of any counts.
+
+Most states of a warm drift are some moves away from a good one, so now and then a copy is *quenched*: cooled
+at once. It is how a plan without any conflict is found long before the end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from solvers import drift, heat_bath
+from solvers.cooling import Cooling
+from solvers.levels import Level
+from solvers.run import Run
+
+_BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
+_BATCH = 1_000_000  # steps between two in a drift
+_TEPID, _FROZEN = 0.1, 0.01  # temperatures of a heat bath, as shares of the one at which most moves
+_PER_BATHED = 100_000  # its steps after which more have not helped
+_STEP_NS = 25.0  # nanoseconds that a step of a drift takes
+_HOT, _COLD, _QUENCHED = 0.2, 0.045, 0.001  # its temperatures, as shares of the one at which many move
+_PER_DRIFTING = 100_000_000  # its steps after which more have not helped
+_EVERY, _QUENCH, _SWEEPS = 10, 1_000_000, 50  # batches between two quenches; steps of one, or sweeps if more
+_TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
+
+
+def bathe(level: Level, run: Run, seconds: float, base: int | None = None, *, warm: bool = False) -> None:
+    """Cool in a heat bath for about these seconds: from where most moves or, if warm, from the best state."""
+    began, restless = run.elapsed, level.restless()
+    if restless is None:
+        return
+    if warm and level.best is not None:
+        level.go_to(level.best, level.best_cost)
+    levels = _twins(level)
+    desks = [heat_bath.desk(one.x, one.fleet, one.search) for one in levels]
+    each = heat_bath.step_ns(level.fleet, level.search)
+    seconds -= run.elapsed - began
+    steps = int(min(seconds * 1e9 / each, level.search.who.size * _PER_BATHED)) + 1
+    hot = _TEPID * restless if warm else restless
+    cooling = Cooling(seconds, steps, int(_BATCH_NS / each) + 1, hot, _FROZEN * restless)
+    with _threads(len(levels)) as each_of:
+
+        def batch(steps: int, hot: float, cold: float) -> None:
+            def one(n: int) -> None:
+                x = levels[n]
+                heat_bath.bathe(x.x, x.fleet, x.search, desks[n], steps, hot, cold, x.penalty)
+                x.keep()
+
+            each_of(one)
+            for twin in levels[1:]:
+                level.learn(twin)
+
+        cooling.run(level, run, base, batch)
+
+
+def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -> None:
+    """Let replicas drift between softened machines for about these seconds; keep the best state."""
+    began, search = run.elapsed, level.search
+    soft = Level.of(drift.softened(level.c), search.who, search.where, level.seed)
+    soft.search.cost[0] = search.cost[0]
+    restless = _restless(level, soft)
+    if restless is None:
+        return
+    levels = _twins(soft)
+    records = [drift.record(level.c, one.fleet, one.search) for one in levels]
+    seconds -= run.elapsed - began
+    steps = int(min(seconds * 1e9 / _STEP_NS, search.who.size * _PER_DRIFTING)) + 1
+    price = drift.PRESSURE * _HOT * restless
+    cooling = Cooling(seconds, steps, _BATCH, _HOT * restless, _COLD * restless)
+    with _threads(len(levels)) as each_of:
+        batches = 0
+
+        def batch(steps: int, hot: float, cold: float) -> None:
+            nonlocal batches
+            batches += 1
+
+            def one(n: int) -> None:
+                x = levels[n]
+                drift.drift(x.x, x.fleet, x.search, records[n], steps, hot, cold, price, x.penalty)
+                if batches % _EVERY == 0:
+                    _quench(level, x, records[n], cold, _QUENCHED * restless, price)
+
+            each_of(one)
+            for record in records:
+                if record.cost[0] != drift.NOTHING:
+                    level.take(record.where, int(record.cost[0]))
+
+        cooling.run(level, run, base, batch)
+
+
+def _restless(level: Level, soft: Level) -> float | None:
+    """Return a temperature at which many replicas drift, found on a copy of the state."""
+    x = soft.twin(level.seed)
+    record = drift.record(level.c, x.fleet, x.search)
+    return drift.restless(x.x, x.fleet, x.search, record, level.scale, level.penalty)
+
+
+def _quench(
+    level: Level, drifting: Level, record: drift.Record, hot: float, cold: float, price: float
+) -> None:
+    """Cool a copy of a drifting state at once; write what it finds into the record if it is better."""
+    x = drifting.twin(drifting.seed)
+    found = drift.record(level.c, x.fleet, x.search)
+    steps = max(_QUENCH, _SWEEPS * x.search.who.size * x.fleet.machine.shape[0])
+    drift.drift(x.x, x.fleet, x.search, found, steps, hot, cold, price, x.penalty)
+    if found.cost[0] < record.cost[0]:
+        record.cost[:], record.where[:] = found.cost, found.where
+
+
+def _twins(level: Level) -> list[Level]:
+    return [level, *(level.twin(level.seed + 1 + n) for n in range(_TWINS))]
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[Callable[[Callable[[int], None]], None]]:
+    """Yield a function that calls another with each number, in threads, and waits."""
+    with ThreadPoolExecutor(number) as threads:
+
+        def each(function: Callable[[int], None]) -> None:
+            list(threads.map(function, range(number)))
+
+        yield each
