@@ -5,7 +5,7 @@ Where only pairs and room matter, replicas *drift* (:mod:`solvers.drift`), and a
 eight, go their own ways in threads; the best plan of any counts.
 
 Most states of a warm drift are some moves away from a good one, so now and then a copy is *quenched*: cooled
-at once. It is how a plan without any conflict is found long before the end.
+in a moment, every eighth time in eight moments. A plan without any conflict is found so long before the end.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ _BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
 _BATCH = 1_000_000  # steps between two in a drift
 _TEPID, _FROZEN = 0.1, 0.01  # temperatures of a heat bath, as shares of the one at which most moves
 _PER_BATHED = 100_000  # its steps after which more have not helped
-_STEP_NS = 25.0  # nanoseconds that a step of a drift takes
+_STEP_NS, _SLOWLY_NS = 25.0, 100.0  # nanoseconds that a step of a drift takes, and may take
 _HOT, _COLD, _QUENCHED = 0.2, 0.045, 0.001  # its temperatures, as shares of the one at which many move
 _PER_DRIFTING = 100_000_000  # its steps after which more have not helped
-_EVERY, _QUENCH, _SWEEPS = 10, 1_000_000, 50  # batches between two quenches; steps of one, or sweeps if more
+_POLISH_NS = 2e8  # nanoseconds in a heat bath after a slow quench
+_EVERY, _SLOW = 10, 8  # batches between two quenches; every so many is so many times as long
+_QUENCH, _SWEEPS = 1_000_000, 50  # steps of one, or for each replica and machine if that is more
 _TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
 
 
@@ -68,6 +70,7 @@ def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -
     restless = _restless(level, soft)
     if restless is None:
         return
+    bathing = level.restless()
     levels = _twins(soft)
     records = [drift.record(level.c, one.fleet, one.search) for one in levels]
     seconds -= run.elapsed - began
@@ -80,12 +83,17 @@ def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -
         def batch(steps: int, hot: float, cold: float) -> None:
             nonlocal batches
             batches += 1
+            quench = _steps_of_a_quench(soft, batches) if batches % _EVERY == 0 else 0
+            if quench * _SLOWLY_NS > run.remaining * 1e9:
+                quench = 0
 
             def one(n: int) -> None:
                 x = levels[n]
                 drift.drift(x.x, x.fleet, x.search, records[n], steps, hot, cold, price, x.penalty)
-                if batches % _EVERY == 0:
-                    _quench(level, x, records[n], cold, _QUENCHED * restless, price)
+                if quench:
+                    _quench(level, x, records[n], quench, cold, _QUENCHED * restless, price)
+                if quench and bathing and batches % (_SLOW * _EVERY) == 0:
+                    _polish(level, records[n], bathing)
 
             each_of(one)
             for record in records:
@@ -102,16 +110,33 @@ def _restless(level: Level, soft: Level) -> float | None:
     return drift.restless(x.x, x.fleet, x.search, record, level.scale, level.penalty)
 
 
+def _steps_of_a_quench(soft: Level, batches: int) -> int:
+    steps = max(_QUENCH, _SWEEPS * int(soft.search.who.size) * int(soft.fleet.machine.shape[0]))
+    return steps * (_SLOW if batches % (_SLOW * _EVERY) == 0 else 1)
+
+
 def _quench(
-    level: Level, drifting: Level, record: drift.Record, hot: float, cold: float, price: float
+    level: Level, drifting: Level, record: drift.Record, steps: int, hot: float, cold: float, price: float
 ) -> None:
-    """Cool a copy of a drifting state at once; write what it finds into the record if it is better."""
+    """Cool a copy of a drifting state fast; write what it finds into the record if it is better."""
     x = drifting.twin(drifting.seed)
     found = drift.record(level.c, x.fleet, x.search)
-    steps = max(_QUENCH, _SWEEPS * x.search.who.size * x.fleet.machine.shape[0])
     drift.drift(x.x, x.fleet, x.search, found, steps, hot, cold, price, x.penalty)
     if found.cost[0] < record.cost[0]:
         record.cost[:], record.where[:] = found.cost, found.where
+
+
+def _polish(level: Level, record: drift.Record, restless: float) -> None:
+    """Exchange replicas in the record's state for a moment: a cold drift cannot where machines are full."""
+    if record.cost[0] == drift.NOTHING:
+        return
+    x = level.twin(level.seed)
+    x.go_to(record.where, int(record.cost[0]))
+    desk = heat_bath.desk(x.x, x.fleet, x.search)
+    steps = int(_POLISH_NS / heat_bath.step_ns(x.fleet, x.search)) + 1
+    heat_bath.bathe(x.x, x.fleet, x.search, desk, steps, _TEPID * restless, _FROZEN * restless, x.penalty)
+    if not x.search.penalised[0] and x.search.cost[0] < record.cost[0]:
+        record.cost[:], record.where[:] = x.search.cost, x.search.where
 
 
 def _twins(level: Level) -> list[Level]:
