@@ -51,7 +51,7 @@ def start_search(c: Compiled, fleet: Fleet, who: Ints, where: Ints, seed: int) -
         room=room,
         taken=np.zeros(pool.size, dtype=np.int64),
         place=np.zeros(who.size, dtype=np.int64),
-        min_machines=c.min_machines,
+        min_machines=c.min_machines.copy(),  # one type for the compiler, whatever the level
         cost=np.zeros(1, dtype=np.int64),
         penalised=np.array([missing]),
         random=np.random.default_rng(seed).integers(1, 2**63, 1).astype(np.uint64),

@@ -23,7 +23,7 @@ from solvers.run import Run
 _BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
 _BATCH = 1_000_000  # steps between two in a drift
 _TEPID, _FROZEN = 0.1, 0.01  # temperatures of a heat bath, as shares of the one at which most moves
-_PER_BATHED = 100_000  # its steps after which more have not helped
+_LEAST, _PER_BATHED = 40_000, 100_000  # its steps, below which it does not pay; and after which, a replica
 _STEP_NS, _SLOWLY_NS = 25.0, 100.0  # nanoseconds that a step of a drift takes, and may take
 _HOT, _COLD, _QUENCHED = 0.2, 0.045, 0.001  # its temperatures, as shares of the one at which many move
 _PER_DRIFTING = 100_000_000  # its steps after which more have not helped
@@ -35,6 +35,9 @@ _TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a pro
 
 def bathe(level: Level, run: Run, seconds: float, base: int | None = None, *, warm: bool = False) -> None:
     """Cool in a heat bath for about these seconds: from where most moves or, if warm, from the best state."""
+    each = heat_bath.step_ns(level.fleet, level.search)
+    if seconds * 1e9 < _LEAST * each:
+        return
     began, restless = run.elapsed, level.restless()
     if restless is None:
         return
@@ -42,7 +45,6 @@ def bathe(level: Level, run: Run, seconds: float, base: int | None = None, *, wa
         level.go_to(level.best, level.best_cost)
     levels = _twins(level)
     desks = [heat_bath.desk(one.x, one.fleet, one.search) for one in levels]
-    each = heat_bath.step_ns(level.fleet, level.search)
     seconds -= run.elapsed - began
     steps = int(min(seconds * 1e9 / each, level.search.who.size * _PER_BATHED)) + 1
     hot = _TEPID * restless if warm else restless
@@ -70,7 +72,6 @@ def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -
     restless = _restless(level, soft)
     if restless is None:
         return
-    bathing = level.restless()
     levels = _twins(soft)
     records = [drift.record(level.c, one.fleet, one.search) for one in levels]
     seconds -= run.elapsed - began
@@ -86,13 +87,14 @@ def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -
             quench = _steps_of_a_quench(soft, batches) if batches % _EVERY == 0 else 0
             if quench * _SLOWLY_NS > run.remaining * 1e9:
                 quench = 0
+            bathing = level.restless() if quench and batches % (_SLOW * _EVERY) == 0 else None
 
             def one(n: int) -> None:
                 x = levels[n]
                 drift.drift(x.x, x.fleet, x.search, records[n], steps, hot, cold, price, x.penalty)
                 if quench:
                     _quench(level, x, records[n], quench, cold, _QUENCHED * restless, price)
-                if quench and bathing and batches % (_SLOW * _EVERY) == 0:
+                if bathing:
                     _polish(level, records[n], bathing)
 
             each_of(one)
