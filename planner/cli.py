@@ -33,10 +33,7 @@ app = typer.Typer(
 
 InstancePath = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, YAML or JSON.")]
 PlanPath = Annotated[Path, typer.Argument(metavar="PLAN", help="Plan file, JSON.")]
-Seed = Annotated[
-    int,
-    typer.Option(help="Same instance, seed and version: same plan, where the clock does not end the search."),
-]
+Seed = Annotated[int, typer.Option(help="Same instance, seed, version: same plan, unless the time runs out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")]
 Everything = Annotated[bool, typer.Option("--all", help="Show every group and every model.")]
 

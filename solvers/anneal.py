@@ -11,6 +11,7 @@ each that is missing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from solvers.fleet import NONE, POOL, Fleet, change, holds, trial
 from solvers.terms import Ints, Terms, kernel
 
 _RELOCATE, _RING = 0.4, 0.05  # shares of the moves; the rest are exchanges
+_TRIES, _STUCK = 30, 3  # temperatures that are tried; doublings without a move after which nothing can
 
 
 class Search(NamedTuple):
@@ -58,6 +60,36 @@ def start_search(c: Compiled, fleet: Fleet, who: Ints, where: Ints, seed: int) -
     )
     _sit_all(s)
     return s
+
+
+def restless(moved: Callable[[float], float], share: float, scale: float, within: float) -> float | None:
+    """Return a temperature at which more than this share of the moves is made; None if nothing can move.
+
+    Parameters
+    ----------
+    moved
+        Makes moves at a temperature; returns the share that was made.
+    scale
+        The first temperature to try; it is doubled or halved until two enclose the share.
+    within
+        How many times the lower of the two the higher may be, at most 2; it is returned.
+    """
+    low, high, temperature, most = 0.0, np.inf, scale, 0.0
+    for tries in range(_TRIES):
+        made = moved(temperature)
+        most = max(most, made)
+        if most == 0.0 and tries == _STUCK:
+            return None
+        if made > share:
+            high = temperature
+        else:
+            low = temperature
+        if high <= within * low:
+            break
+        temperature = (
+            2.0 * low if high == np.inf else 0.5 * high if low == 0.0 else float(np.sqrt(low * high))
+        )
+    return temperature if high == np.inf else float(high)
 
 
 @kernel

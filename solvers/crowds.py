@@ -77,6 +77,7 @@ def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -
     seconds -= run.elapsed - began
     steps = int(min(seconds * 1e9 / _STEP_NS, search.who.size * _PER_DRIFTING)) + 1
     price = drift.PRESSURE * _HOT * restless
+    fast = max(_QUENCH, _SWEEPS * search.who.size * soft.fleet.machine.shape[0])
     cooling = Cooling(seconds, steps, _BATCH, _HOT * restless, _COLD * restless)
     with _threads(len(levels)) as each_of:
         batches = 0
@@ -84,10 +85,11 @@ def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -
         def batch(steps: int, hot: float, cold: float) -> None:
             nonlocal batches
             batches += 1
-            quench = _steps_of_a_quench(soft, batches) if batches % _EVERY == 0 else 0
+            slow = batches % (_SLOW * _EVERY) == 0
+            quench = fast * (_SLOW if slow else 1) if batches % _EVERY == 0 else 0
             if quench * _SLOWLY_NS > run.remaining * 1e9:
                 quench = 0
-            bathing = level.restless() if quench and batches % (_SLOW * _EVERY) == 0 else None
+            bathing = level.restless() if quench and slow else None
 
             def one(n: int) -> None:
                 x = levels[n]
@@ -110,11 +112,6 @@ def _restless(level: Level, soft: Level) -> float | None:
     x = soft.twin(level.seed)
     record = drift.record(level.c, x.fleet, x.search)
     return drift.restless(x.x, x.fleet, x.search, record, level.scale, level.penalty)
-
-
-def _steps_of_a_quench(soft: Level, batches: int) -> int:
-    steps = max(_QUENCH, _SWEEPS * int(soft.search.who.size) * int(soft.fleet.machine.shape[0]))
-    return steps * (_SLOW if batches % (_SLOW * _EVERY) == 0 else 1)
 
 
 def _quench(

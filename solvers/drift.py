@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import UNLIMITED, Compiled
+from solvers import anneal
 from solvers.anneal import Search, draw
 from solvers.fleet import CROWD, NONE, POOL, USED, Fleet, fits, step
 from solvers.terms import KIND, PRICE, Ints, Terms, kernel
@@ -34,8 +35,7 @@ _SPARE = 4  # mean replicas that a machine may hold beyond its limits
 PRESSURE = 0.3  # what the square of an excess costs, in temperatures at the start
 _RARE = np.exp(-3.0)  # probability of a step that costs three temperatures
 NOTHING = np.iinfo(np.int64).max
-_RESTLESS, _SAMPLE, _TRIES = 0.4, 20_000, 30
-_STUCK = 3  # doublings without a single move after which nothing can move
+_RESTLESS, _SAMPLE = 0.4, 20_000
 
 
 class Record(NamedTuple):
@@ -87,21 +87,11 @@ def record(c: Compiled, fleet: Fleet, search: Search) -> Record:
 
 def restless(x: Terms, f: Fleet, s: Search, d: Record, scale: float, penalty: int) -> float | None:
     """Return a temperature at which many steps move, found by trying from ``scale`` on; None if none does."""
-    low, high, temperature, moved = 0.0, np.inf, scale, 0
-    for tries in range(_TRIES):
-        number = drift(x, f, s, d, _SAMPLE, temperature, temperature, PRESSURE * temperature, penalty)
-        moved += number
-        if moved == 0 and tries == _STUCK:
-            return None
-        if number > _RESTLESS * _SAMPLE:
-            high = temperature
-            temperature = 0.5 * high if low == 0.0 else float(np.sqrt(low * high))
-        else:
-            low = temperature
-            temperature = 2.0 * low if high == np.inf else float(np.sqrt(low * high))
-        if high < 1.1 * low:
-            break
-    return temperature
+
+    def moved(temperature: float) -> float:
+        return drift(x, f, s, d, _SAMPLE, temperature, temperature, PRESSURE * temperature, penalty) / _SAMPLE
+
+    return anneal.restless(moved, _RESTLESS, scale, within=1.1)
 
 
 @kernel

@@ -87,8 +87,7 @@ def empty_fleet(c: Compiled, x: Terms, machines: Ints | None = None, *, pull: bo
     """Return machines with only their pinned replicas on them.
 
     As many of each pool as ``machines`` says, shape (P,); by default all that a plan could use. With
-    ``pull``, pair costs are kept per machine and model: it pays where machines hold many replicas, and
-    wants ``x.near``.
+    ``pull``, which wants ``x.near``, pair costs are kept per machine and model: for many replicas a machine.
     """
     machines = machines_needed(c) if machines is None else machines
     pool = np.repeat(np.arange(machines.size), machines)
@@ -319,8 +318,7 @@ def _come(x: Terms, f: Fleet, m: int, inn: int) -> None:
     """Let one replica of ``inn`` come to machine m."""
     step(x, f, m, inn, 1)
     p, first, size = f.machine[m, POOL], f.machine[m, BASE], f.machine[m, SIZE]
-    k = x.pool[p, KIND]
-    at = first + size
+    k, at = x.pool[p, KIND], first + size
     mine = x.place[p, inn, BACKGROUND]
     for i in range(first, first + size):
         u = f.entry[i, MODEL]

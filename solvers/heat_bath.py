@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from solvers import anneal
 from solvers.anneal import Search, attempt, draw
 from solvers.fleet import CROWD, NONE, POOL, Fleet, fits
 from solvers.terms import BACKGROUND_COST, BOTH, KIND, PRICE, Ints, Terms, kernel
@@ -30,8 +31,7 @@ from solvers.terms import BACKGROUND_COST, BOTH, KIND, PRICE, Ints, Terms, kerne
 _NEVER = 2**60  # more than any cost change
 _REACH = 16.0  # candidates that cost more temperatures than this above the best are never chosen
 _CHOICES = 8  # candidates that are chosen one after the other if they are not allowed
-_RESTLESS, _SAMPLE, _DOUBLINGS = 0.6, 2_000, 30
-_STUCK = 3  # doublings without a single move after which nothing can move
+_RESTLESS, _SAMPLE = 0.6, 2_000
 
 
 class Desk(NamedTuple):
@@ -81,17 +81,11 @@ def step_ns(fleet: Fleet, search: Search) -> float:
 
 def restless(x: Terms, f: Fleet, s: Search, d: Desk, scale: float, penalty: int) -> float | None:
     """Return a temperature at which most steps move, found by trying from ``scale`` on; None if none does."""
-    temperature, was_moving, moved = scale, None, 0
-    for doublings in range(_DOUBLINGS):
-        number = bathe(x, f, s, d, _SAMPLE, temperature, temperature, penalty)
-        moved, moving = moved + number, number > _RESTLESS * _SAMPLE
-        if was_moving is not None and moving != was_moving:
-            return temperature if moving else 2.0 * temperature
-        if moved == 0 and doublings == _STUCK:
-            return None
-        was_moving = moving
-        temperature *= 0.5 if moving else 2.0
-    return temperature
+
+    def moved(temperature: float) -> float:
+        return bathe(x, f, s, d, _SAMPLE, temperature, temperature, penalty) / _SAMPLE
+
+    return anneal.restless(moved, _RESTLESS, scale, within=2.0)
 
 
 @kernel

@@ -7,42 +7,15 @@ import pytest
 
 from benchmarks.distinct import crowded
 from planner.evaluate import evaluate, objective_of
-from planner.generate import generate
-from planner.instance import Background, Instance, Objective, Rules
+from planner.instance import Rules
 from planner.plan import Plan
 from planner.result import Stop
 from solvers import drift, solve
 from solvers.fleet import CROWD, NONE, plan_of
-from solvers.greedy import solve as greedy
-from solvers.levels import Level, first
-from solvers.run import Run
+from solvers.levels import Level
 from solvers.terms import Ints
 from tests.solvers.checks import check
-
-
-def _dear(seed: int) -> Instance:
-    """Two types of machines with a price and little memory, one with other load on it."""
-    drawn = generate(
-        models=12,
-        types=2,
-        replicas=72,
-        machines=4,
-        slots=(20, 24),
-        slo_fraction=0.0,
-        tightness=0.9,
-        feasible=True,
-        seed=seed,
-    )
-    one, two = drawn.machine_types
-    load = Background(degradation={m.name: 0.01 * t for t, m in enumerate(drawn.models)})
-    types = (one.model_copy(update={"background": load}), two)
-    return drawn.replace(machine_types=types, objective=Objective(degradation=1.0, price=0.3))
-
-
-def _level(instance: Instance) -> Level:
-    start = greedy(instance, Run(time_limit=60.0)).plan
-    assert start is not None
-    return first(instance.compiled, start, 0)
+from tests.solvers.crowds import dear, level_of
 
 
 def _softened(level: Level) -> tuple[Level, drift.Record]:
@@ -76,8 +49,8 @@ def _plan(level: Level, where: Ints) -> Plan:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_costs_and_excesses_are_counted_exactly(seed: int) -> None:
-    instance = _dear(seed)
-    level = _level(instance)
+    instance = dear(seed, slots=(20, 24), tightness=0.9)
+    level = level_of(instance)
     assert level.drifts
     before = objective_of(instance, plan_of(level.fleet))
     soft, record = _softened(level)
@@ -99,8 +72,8 @@ def test_costs_and_excesses_are_counted_exactly(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_record_is_a_valid_plan_at_its_cost(seed: int) -> None:
-    instance = _dear(seed)
-    level = _level(instance)
+    instance = dear(seed, slots=(20, 24), tightness=0.9)
+    level = level_of(instance)
     before = objective_of(instance, plan_of(level.fleet))
     soft, record = _softened(level)
     assert record.cost[0] == drift.NOTHING
@@ -114,7 +87,7 @@ def test_the_record_is_a_valid_plan_at_its_cost(seed: int) -> None:
 
 def test_no_machine_holds_more_than_it_was_softened_by() -> None:
     instance = crowded(120, 4, "random", slots=True)
-    soft, record = _softened(_level(instance))
+    soft, record = _softened(level_of(instance))
     for _ in range(20):
         _drift(soft, record, 1_000, 1e9)
         assert soft.fleet.machine[:, CROWD].max() <= 34
@@ -122,7 +95,7 @@ def test_no_machine_holds_more_than_it_was_softened_by() -> None:
 
 def test_replicas_without_a_machine_are_placed() -> None:
     instance = crowded(120, 4, "random", slots=True)
-    level = _level(instance)
+    level = level_of(instance)
     level = Level.of(level.c, level.search.who, np.full(120, NONE), 0)
     soft, record = _softened(level)
     for temperature in np.geomspace(1e6, 1e3, 20):
@@ -132,7 +105,7 @@ def test_replicas_without_a_machine_are_placed() -> None:
 
 
 def test_the_first_temperature_moves_many() -> None:
-    soft, record = _softened(_level(crowded(120, 4, "random", slots=True)))
+    soft, record = _softened(level_of(crowded(120, 4, "random", slots=True)))
     temperature = _temperature(soft, record)
     assert 0.3 < _drift(soft, record, 20_000, temperature) / 20_000 < 0.5
     assert _drift(soft, record, 20_000, temperature / 4) / 20_000 < 0.25

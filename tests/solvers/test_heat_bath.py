@@ -1,4 +1,4 @@
-"""The heat bath: its costs are the checker's, its moves are valid, and it reaches what exchanges do not."""
+"""The heat bath: its costs are the checker's and its moves are valid."""
 
 from __future__ import annotations
 
@@ -8,40 +8,12 @@ import pytest
 from benchmarks.distinct import crowded
 from planner.evaluate import evaluate, objective_of
 from planner.generate import generate
-from planner.instance import Background, Instance, Objective
 from planner.result import Stop
 from solvers import heat_bath, solve
 from solvers.fleet import NONE, plan_of
-from solvers.greedy import solve as greedy
-from solvers.levels import Level, first
-from solvers.run import Run
+from solvers.levels import Level
 from tests.solvers.checks import check
-
-
-def _dear(seed: int) -> Instance:
-    """Two types of machines with a price, one with other load on it: every term of a cost is there."""
-    drawn = generate(
-        models=12,
-        types=2,
-        replicas=72,
-        machines=4,
-        slots=(30, 40),
-        slo_fraction=0.0,
-        feasible=True,
-        seed=seed,
-    )
-    one, two = drawn.machine_types
-    load = Background(degradation={m.name: 0.01 * t for t, m in enumerate(drawn.models)})
-    types = (one.model_copy(update={"background": load}), two)
-    return drawn.replace(machine_types=types, objective=Objective(degradation=1.0, price=0.3))
-
-
-def _level(instance: Instance) -> Level:
-    start = greedy(instance, Run(time_limit=60.0)).plan
-    assert start is not None
-    level = first(instance.compiled, start, 0)
-    assert level.bathes
-    return level
+from tests.solvers.crowds import dear, level_of
 
 
 def _desk(level: Level) -> heat_bath.Desk:
@@ -56,8 +28,8 @@ def _bathe(level: Level, desk: heat_bath.Desk, steps: int, temperature: float) -
 
 @pytest.mark.parametrize("seed", range(3))
 def test_what_a_candidate_costs_is_what_the_checker_says(seed: int) -> None:
-    instance = _dear(seed)
-    level = _level(instance)
+    instance = dear(seed)
+    level = level_of(instance)
     before, where = objective_of(instance, plan_of(level.fleet)), level.search.where.copy()
     desk = _desk(level)
     kinds = set()
@@ -79,7 +51,7 @@ def test_moves_keep_rules_and_slos_and_count_exactly() -> None:
     instance = generate(
         models=20, types=2, replicas=80, machines=4, slots=(30, 30), rules=4, feasible=True, slo_fraction=0.8
     )
-    level = _level(instance)
+    level = level_of(instance)
     before = objective_of(instance, plan_of(level.fleet))
     desk = _desk(level)
     temperature = level.restless()
@@ -96,7 +68,7 @@ def test_moves_keep_rules_and_slos_and_count_exactly() -> None:
 
 def test_replicas_without_a_machine_are_placed() -> None:
     instance = crowded(120, 4, "random", slots=True)
-    level = _level(instance)
+    level = level_of(instance)
     nowhere = np.full(level.search.who.size, NONE)
     level = Level.of(instance.compiled, level.search.who, nowhere, 0)
     desk = _desk(level)
@@ -106,7 +78,7 @@ def test_replicas_without_a_machine_are_placed() -> None:
 
 
 def test_the_first_temperature_moves_most_and_a_quarter_of_it_does_not() -> None:
-    level = _level(crowded(120, 4, "random", slots=True))
+    level = level_of(crowded(120, 4, "random", slots=True))
     temperature = level.restless()
     assert temperature is not None
     shares = []
@@ -121,7 +93,7 @@ def test_where_nothing_can_move_the_search_ends() -> None:
     full = crowded(40, 2, "random", slots=True)
     model = full.models[0].model_copy(update={"replicas": 40})
     full = full.replace(models=(model,), degradation=np.ones((1, 1, 1)))
-    level = _level(full)
+    level = level_of(full)
     assert level.restless() is None
     result = check(full, solve(full, "local_search", time_limit=60.0))
     assert result.stop is Stop.FINISHED
