@@ -23,15 +23,24 @@ from solvers.run import Outcome, Run, Solver
 
 @dataclass(frozen=True)
 class Entry:
-    """A solver: the module whose ``solve`` it is, whether it can prove, and what it does in a line."""
+    """A solver: the module whose ``solve`` it is, whether it can prove, and what it does in a line.
+
+    ``picks`` are solvers it may hand an instance to, loaded with it so that no limit pays for compiling them.
+    """
 
     module: str
     proves: bool
     about: str
+    picks: tuple[str, ...] = ()
 
 
 SOLVERS: dict[str, Entry] = {
-    "auto": Entry("solvers.auto", True, "picks a solver by the instance's size and says which and why"),
+    "auto": Entry(
+        "solvers.auto",
+        True,
+        "picks a solver by the instance's size and says which and why",
+        picks=("patterns", "local_search"),
+    ),
     "milp": Entry("solvers.milp", True, "mixed-integer program of linearized pairs, solved by HiGHS"),
     "cpsat": Entry(
         "solvers.cpsat", True, "constraint program with a complete hint, solved by OR-Tools CP-SAT"
@@ -113,6 +122,8 @@ def load(solver: str) -> Solver:
     if solver not in SOLVERS:
         raise InputError(f"must be one of {', '.join(SOLVERS)}", field="solver", value=solver)
     if solver not in _loaded:
+        for picked in SOLVERS[solver].picks:
+            load(picked)
         function: Solver = importlib.import_module(SOLVERS[solver].module).solve
         for replicas in (3, 40):  # few and many on a machine are searched differently
             function(_alike(replicas), Run(time_limit=60.0))

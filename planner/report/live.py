@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from types import TracebackType
 
@@ -11,6 +12,7 @@ from planner.report.text import console, number, percent
 from planner.result import Progress
 
 _BETWEEN_LINES = 5.0
+_LONG_LOADING = 3.0
 
 
 class Watch:
@@ -30,6 +32,9 @@ class Watch:
         self._began = self._printed = 0.0
         self._shown: tuple[int | None, int | None] = (None, None)
         self._terminal = sys.stderr.isatty()
+        self._entered = time.monotonic()
+        self._patience = threading.Timer(_LONG_LOADING, self._print_if_loading)
+        self._patience.daemon = True
 
     def __enter__(self) -> Watch:
         if self._terminal:
@@ -44,11 +49,14 @@ class Watch:
                 get_renderable=lambda: Text(self.line(), no_wrap=True, overflow="ellipsis"),
             )
             self._live.start()
+        else:
+            self._patience.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._patience.cancel()
         if self._terminal:
             self._live.stop()
 
@@ -63,10 +71,16 @@ class Watch:
             self._shown, self._printed = values, now.seconds
             print(self.line(), file=sys.stderr, flush=True)
 
+    def _print_if_loading(self) -> None:
+        if self._now is None:
+            print(self.line(), file=sys.stderr, flush=True)
+
     def line(self) -> str:
         """Return the line as it is now."""
         if self._now is None:
-            return f"{self._what}: loading"
+            long = time.monotonic() - self._entered >= _LONG_LOADING
+            why = "; the first use after an installation compiles for about a minute" if long else ""
+            return f"{self._what}: loading{why}"
         now = self._now
         left = max(0.0, self._limit - (time.monotonic() - self._began))
         incumbent = "none yet" if now.objective is None else number(now.objective / PPM)

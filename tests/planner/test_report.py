@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from planner.plan_form import PlanFile
-from planner.report import tables
+from planner.report import live, tables
 from planner.report.compare import Comparison, labels
 from planner.report.live import Watch
 from planner.report.tables import table
@@ -126,3 +127,12 @@ def test_plain_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
         "x: incumbent 3",
         "x: incumbent 2",
     ]
+
+
+def test_long_loading_is_explained(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_LONG_LOADING", 0.01)
+    with Watch(60, "x"):
+        time.sleep(0.5)
+    assert "compiles for about a minute" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import solvers
 from planner.generate import generate
 from planner.instance import Instance
 from solvers import solve
@@ -38,3 +39,8 @@ def test_the_rest_is_searched_and_bounded_by_pair_flow(objective: str) -> None:
     assert result.note.startswith("picked local_search")
     assert result.note.endswith("the bound is pair flow's")
     assert result.bound is not None
+
+
+def test_what_it_may_pick_is_compiled_before_the_clock_starts() -> None:
+    solvers.load("auto")
+    assert {"patterns", "local_search"} <= solvers._loaded.keys()
