@@ -60,7 +60,8 @@ class Compiled:
     soft (T,), miss_price (T,)
         Whether the SLO is soft, and the objective's price of each replica that misses it.
     cost (K, T, T), background_cost (P, T), price (P,)
-        The same as ``degradation`` times weights, and a used machine's price: units of the objective.
+        The same as ``degradation`` times weights, and a used machine's price: units of the objective. A
+        pinned entry's ``replica_price`` is part of ``background_cost``.
         All zero when the objective is ``worst``.
     max_per_machine (T,), min_machines (T,), apart (T, T)
         The rules; ``UNLIMITED`` and 0 where there is none.
@@ -188,7 +189,8 @@ def compile_instance(instance: Instance) -> Compiled:
         soft=soft,
         miss_price=np.array([ppm(m.miss_price or 0.0) for m in models], dtype=np.int64),
         cost=cost,
-        background_cost=np.rint(background * weighted[None, :]).astype(np.int64),
+        background_cost=np.rint(background * weighted[None, :]).astype(np.int64)
+        + _replica_price(instance, pools),
         price=np.array([ppm(beta * types[k].price) for k in type_of], dtype=np.int64),
         max_per_machine=_per_model(instance, instance.rules.max_per_machine, UNLIMITED),
         min_machines=_per_model(instance, instance.rules.min_machines, 0),
@@ -207,6 +209,7 @@ class _Pool:
     machines: int
     models: dict[str, int]
     background: Background
+    replica_price: dict[str, float]
 
 
 def _pools(instance: Instance) -> list[_Pool]:
@@ -215,9 +218,16 @@ def _pools(instance: Instance) -> list[_Pool]:
     for machine_type in instance.machine_types:
         pins = [p for p in instance.pinned if p.machine_type == machine_type.name]
         free = machine_type.count - sum(p.machines for p in pins)
-        pools.append(_Pool(machine_type.name, None, free, {}, machine_type.background))
+        pools.append(_Pool(machine_type.name, None, free, {}, machine_type.background, {}))
         pools += [
-            _Pool(p.machine_type, p.name, p.machines, p.models, p.background or machine_type.background)
+            _Pool(
+                p.machine_type,
+                p.name,
+                p.machines,
+                p.models,
+                p.background or machine_type.background,
+                p.replica_price,
+            )
             for p in pins
         ]
     return pools
@@ -280,6 +290,15 @@ def _pinned(instance: Instance, pools: list[_Pool]) -> Ints:
         for name, count in pool.models.items():
             pinned[p, instance.model_index[name]] = count
     return pinned
+
+
+def _replica_price(instance: Instance, pools: list[_Pool]) -> Ints:
+    """Return (P, T): what a replica adds to the objective by being there."""
+    price = np.zeros((len(pools), len(instance.models)), dtype=np.int64)
+    for p, pool in enumerate(pools):
+        for name, amount in pool.replica_price.items():
+            price[p, instance.model_index[name]] = ppm(amount)
+    return price
 
 
 def _per_model(instance: Instance, rule: dict[str, int], default: int) -> Ints:

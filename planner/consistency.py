@@ -106,6 +106,7 @@ def _check_pinned(instance: Instance) -> None:
         if pin.background is not None:
             _known(pin.background.demand, resources, f"{where}.background.demand", "resource")
             _known(pin.background.degradation, replicas, f"{where}.background.degradation", "model")
+        _known(pin.replica_price, replicas, f"{where}.replica_price", "model")
         machines[pin.machine_type] += pin.machines
         available = instance.machine_types[instance.type_index[pin.machine_type]].count
         if machines[pin.machine_type] > available:
@@ -131,6 +132,10 @@ def _check_objective(instance: Instance) -> None:
                     field=f"models[{t}].miss_price",
                     value=model.miss_price,
                 )
+        for i, pin in enumerate(instance.pinned):
+            if pin.replica_price:
+                rule = "cannot be used under the objective 'worst', which is a single degradation"
+                raise InputError(rule, field=f"pinned[{i}].replica_price", value=pin.replica_price)
     elif instance.weights.degradation == 0 and instance.weights.price == 0:
         raise InputError("must give a positive weight to degradation or to price", field="objective")
 

@@ -31,6 +31,7 @@ class Place:
     machines: int
     pins: Pattern
     background: Background
+    asked: Pattern  # price of each replica of each model, in ppm
     felt: Pattern  # what the background adds to each model, in ppm
 
 
@@ -107,17 +108,26 @@ class Oracle:
         for k, kind in enumerate(self.types):
             pinned = [p for p in self.instance.pinned if p.machine_type == kind.name]
             rest = kind.count - sum(p.machines for p in pinned)
-            yield self._place(k, rest, {}, kind.background)
+            yield self._place(k, rest, {}, kind.background, {})
             for entry in pinned:
-                yield self._place(k, entry.machines, entry.models, entry.background or kind.background)
+                background = entry.background or kind.background
+                yield self._place(k, entry.machines, entry.models, background, entry.replica_price)
 
-    def _place(self, k: int, machines: int, pins: Mapping[str, int], background: Background) -> Place:
+    def _place(
+        self,
+        k: int,
+        machines: int,
+        pins: Mapping[str, int],
+        background: Background,
+        prices: Mapping[str, float],
+    ) -> Place:
         felt = background.degradation
         return Place(
             type=k,
             machines=machines,
             pins=tuple(pins.get(m.name, 0) for m in self.models),
             background=background,
+            asked=tuple(round(exact(prices.get(m.name, 0.0)) * PPM) for m in self.models),
             felt=tuple(round(exact(felt.get(m.name, 0.0)) * PPM) for m in self.models),
         )
 
@@ -194,6 +204,7 @@ class Oracle:
             weight = self.alpha * self.models[t].weight
             each = sum(n * self.added(place.type, t, u, weight) for u, n in self.neighbours(pattern, t))
             each = self.crowded(place.type, pattern, each) + round(place.felt[t] * weight)
+            each += place.asked[t]
             if self.models[t].miss_price is not None and self.misses(place, pattern, t):
                 each += round(exact(self.models[t].miss_price or 0.0) * PPM)
             total += pattern[t] * each

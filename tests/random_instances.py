@@ -40,7 +40,7 @@ def random_instance(seed: int) -> Instance:
         models=models,
         degradation=_degradation(rng, len(types), len(models)),
         rules=_rules(rng, types, models),
-        pinned=_pinned(rng, types, models),
+        pinned=tuple(_priced(seed, pin, models, objective) for pin in _pinned(rng, types, models)),
         objective=objective,
     )
 
@@ -214,6 +214,15 @@ def _pinned(
             )
         )
     return tuple(entries)
+
+
+def _priced(seed: int, pin: Pinned, models: tuple[InferenceModel, ...], objective: ObjectiveChoice) -> Pinned:
+    """Let some replicas on pinned machines have a price."""
+    rng = random.Random(f"{seed} {pin.name}")
+    if objective == "worst" or rng.random() < 0.6:
+        return pin
+    some = rng.sample(models, rng.randint(1, len(models)))
+    return pin.model_copy(update={"replica_price": {m.name: rng.choice((0.1, 0.4, 3.0)) for m in some}})
 
 
 @cache

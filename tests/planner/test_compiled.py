@@ -123,6 +123,19 @@ def test_background_cost_is_rounded_from_whole_ppm(pair: Instance) -> None:
         assert loaded.compiled.background_cost.tolist() == [[0, 2]]
 
 
+def test_replicas_on_pinned_machines_may_have_a_price(pair: Instance) -> None:
+    """On top of what background costs there: 0.05 x weight 3 + 0.2 for each b."""
+    pin = Pinned(
+        name="p",
+        machine_type="gpu",
+        background=Background(degradation={"b": 0.05}),
+        replica_price={"a": 1.5, "b": 0.2},
+    )
+    c = with_model(pair, "b", weight=3.0).replace(pinned=(pin,)).compiled
+    assert c.background_cost.tolist() == [[0, 0], [1_500_000, 350_000]]
+    assert c.background.tolist() == [[0, 0], [0, 50_000]]
+
+
 def test_background_takes_no_more_than_there_is(pair: Instance) -> None:
     c = with_type(pair, "gpu", background=Background(demand={"memory": 17.0}, slots=5)).compiled
     assert c.capacity.tolist() == [[0]]
