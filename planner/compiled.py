@@ -60,9 +60,10 @@ class Compiled:
     soft (T,), miss_price (T,)
         Whether the SLO is soft, and the objective's price of each replica that misses it.
     cost (K, T, T), background_cost (P, T), price (P,)
-        The same as ``degradation`` times weights, and a used machine's price: units of the objective. A
-        pinned entry's ``replica_price`` is part of ``background_cost``.
+        The same as ``degradation`` times weights, and a used machine's price: units of the objective.
         All zero when the objective is ``worst``.
+    here (P, T), arrival_price (P, T)
+        Replicas on each machine today, and what each replica more than those adds to the objective.
     max_per_machine (T,), min_machines (T,), apart (T, T)
         The rules; ``UNLIMITED`` and 0 where there is none.
     worst
@@ -89,6 +90,8 @@ class Compiled:
     cost: Ints
     background_cost: Ints
     price: Ints
+    here: Ints
+    arrival_price: Ints
     max_per_machine: Ints
     min_machines: Ints
     apart: Bools
@@ -166,6 +169,8 @@ def compile_instance(instance: Instance) -> Compiled:
     refuse_if_large(float((background * weighted).max(initial=0.0)), "models.weight times background")
     refuse_if_large(beta * max(m.price for m in types) * PPM, "objective.price times machine_types.price")
     demand = _demand(instance, resources)
+    pinned = _pinned(instance, pools)
+    here, arrival_price = _arrivals(instance, pools, pinned)
     slack = _slack(instance)
     allowed = permitted[type_of] & (slots >= 1)[:, None]
     allowed &= (demand[type_of] <= capacity[:, None, :]).all(axis=2)
@@ -174,7 +179,7 @@ def compile_instance(instance: Instance) -> Compiled:
         replicas=np.array([m.replicas for m in models], dtype=np.int64),
         machines=np.array([p.machines for p in pools], dtype=np.int64),
         type_of=type_of,
-        pinned=_pinned(instance, pools),
+        pinned=pinned,
         pool_names=tuple((p.type_name, p.pinned_name) for p in pools),
         resources=resources,
         slots=slots,
@@ -189,9 +194,10 @@ def compile_instance(instance: Instance) -> Compiled:
         soft=soft,
         miss_price=np.array([ppm(m.miss_price or 0.0) for m in models], dtype=np.int64),
         cost=cost,
-        background_cost=np.rint(background * weighted[None, :]).astype(np.int64)
-        + _replica_price(instance, pools),
+        background_cost=np.rint(background * weighted[None, :]).astype(np.int64),
         price=np.array([ppm(beta * types[k].price) for k in type_of], dtype=np.int64),
+        here=here,
+        arrival_price=arrival_price,
         max_per_machine=_per_model(instance, instance.rules.max_per_machine, UNLIMITED),
         min_machines=_per_model(instance, instance.rules.min_machines, 0),
         apart=_apart(instance),
@@ -209,7 +215,8 @@ class _Pool:
     machines: int
     models: dict[str, int]
     background: Background
-    replica_price: dict[str, float]
+    here: dict[str, int]
+    arrival_price: dict[str, float]
 
 
 def _pools(instance: Instance) -> list[_Pool]:
@@ -218,7 +225,7 @@ def _pools(instance: Instance) -> list[_Pool]:
     for machine_type in instance.machine_types:
         pins = [p for p in instance.pinned if p.machine_type == machine_type.name]
         free = machine_type.count - sum(p.machines for p in pins)
-        pools.append(_Pool(machine_type.name, None, free, {}, machine_type.background, {}))
+        pools.append(_Pool(machine_type.name, None, free, {}, machine_type.background, {}, {}))
         pools += [
             _Pool(
                 p.machine_type,
@@ -226,7 +233,8 @@ def _pools(instance: Instance) -> list[_Pool]:
                 p.machines,
                 p.models,
                 p.background or machine_type.background,
-                p.replica_price,
+                p.here,
+                p.arrival_price,
             )
             for p in pins
         ]
@@ -292,13 +300,16 @@ def _pinned(instance: Instance, pools: list[_Pool]) -> Ints:
     return pinned
 
 
-def _replica_price(instance: Instance, pools: list[_Pool]) -> Ints:
-    """Return (P, T): what a replica adds to the objective by being there."""
-    price = np.zeros((len(pools), len(instance.models)), dtype=np.int64)
+def _arrivals(instance: Instance, pools: list[_Pool], pinned: Ints) -> tuple[Ints, Ints]:
+    """Return (P, T) twice: replicas that are here today, pinned ones included, and the price of each more."""
+    here, price = pinned.copy(), np.zeros_like(pinned)
     for p, pool in enumerate(pools):
-        for name, amount in pool.replica_price.items():
+        for name, count in pool.here.items():
+            t = instance.model_index[name]
+            here[p, t] = max(here[p, t], count)
+        for name, amount in pool.arrival_price.items():
             price[p, instance.model_index[name]] = ppm(amount)
-    return price
+    return here, price
 
 
 def _per_model(instance: Instance, rule: dict[str, int], default: int) -> Ints:
@@ -323,10 +334,11 @@ def _refuse_overflow(c: Compiled) -> None:
     largest = per_pool.max(initial=0.0) * most / PPM + float(c.background.max(initial=0))
     refuse_if_large(largest, "degradation")
     victims = c.cost.max(axis=2, initial=0).astype(float)[c.type_of] * crowd[:, None] + c.background_cost
+    arrivals = c.arrival_price.max(axis=0, initial=0)
     if c.factored:
         refuse_if_large(max(per_pool.max(initial=0.0), victims.max(initial=0.0)) * most, "colocation_factor")
         victims *= max(most / PPM, 1.0)
-    total = float((n * (victims.max(axis=0, initial=0.0) + c.miss_price)).sum())
+    total = float((n * (victims.max(axis=0, initial=0.0) + c.miss_price + arrivals)).sum())
     total += float((c.price.astype(float) * c.machines).sum())
     refuse_if_large(total, "objective")
     if c.resources:

@@ -106,7 +106,8 @@ def _check_pinned(instance: Instance) -> None:
         if pin.background is not None:
             _known(pin.background.demand, resources, f"{where}.background.demand", "resource")
             _known(pin.background.degradation, replicas, f"{where}.background.degradation", "model")
-        _known(pin.replica_price, replicas, f"{where}.replica_price", "model")
+        _known(pin.here, replicas, f"{where}.here", "model")
+        _known(pin.arrival_price, replicas, f"{where}.arrival_price", "model")
         machines[pin.machine_type] += pin.machines
         available = instance.machine_types[instance.type_index[pin.machine_type]].count
         if machines[pin.machine_type] > available:
@@ -133,9 +134,9 @@ def _check_objective(instance: Instance) -> None:
                     value=model.miss_price,
                 )
         for i, pin in enumerate(instance.pinned):
-            if pin.replica_price:
+            if pin.arrival_price:
                 rule = "cannot be used under the objective 'worst', which is a single degradation"
-                raise InputError(rule, field=f"pinned[{i}].replica_price", value=pin.replica_price)
+                raise InputError(rule, field=f"pinned[{i}].arrival_price", value=pin.arrival_price)
     elif instance.weights.degradation == 0 and instance.weights.price == 0:
         raise InputError("must give a positive weight to degradation or to price", field="objective")
 

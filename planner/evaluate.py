@@ -6,7 +6,7 @@ The checker reads the instance's integers and the plan, and nothing of any solve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from planner.compiled import Compiled, multiplied
 from planner.instance import Instance
 from planner.integers import PPM
 from planner.plan import Plan
-from planner.rules import COUNTS, Look, Violation, violations
+from planner.rules import COUNTS, ON_ONE_MACHINE, Look, Violation, violations
 
 Ints = NDArray[np.int64]
 
@@ -129,6 +129,7 @@ def _countable(c: Compiled, plan: Plan, group: Ints) -> bool:
     amplified = crowd * max(float(c.factor.max()) / PPM, 1.0)
     per_replica = amplified * float(c.degradation.max(initial=0)) + float(c.background.max(initial=0))
     priced = amplified * float(c.cost.max(initial=0)) + float(c.background_cost.max(initial=0))
+    priced += float(c.arrival_price.max(initial=0))
     used = float(plan.machines.sum()) * max(float(c.price.max(initial=0)), 1.0)
     demand = n * float(c.demand.max(initial=0))
     most = max(n * per_replica, n * (priced + float(c.miss_price.max(initial=0))) + used, demand)
@@ -178,6 +179,15 @@ def suffered(instance: Instance, plan: Plan) -> Ints:
     return _suffered(instance.compiled, plan, instance.compiled.degradation, instance.compiled.background)
 
 
+def broken_by(instance: Instance, pool: int, counts: Mapping[int, int]) -> tuple[Violation, ...]:
+    """Return the rules that one machine of a pool breaks with these replicas, model -> number."""
+    c, plan = instance.compiled, Plan.from_patterns([(pool, 1, counts)])
+    group = np.zeros(plan.model.size, dtype=np.int64)
+    felt = _suffered(c, plan, c.degradation, c.background)
+    look = Look(instance, c, plan, group, c.type_of[plan.pool], felt)
+    return tuple(violations(look, ON_ONE_MACHINE))
+
+
 def objective_of(instance: Instance, plan: Plan) -> int:
     """Return the objective in ppm of a plan that is known to be valid; checks nothing."""
     c = instance.compiled
@@ -196,7 +206,10 @@ def _objective(look: Look, number: Ints) -> int:
     priced = _suffered(c, plan, c.cost, c.background_cost)
     missed = (look.suffered > c.slack[look.kind[look.group], plan.model]) & c.soft[plan.model]
     misses = int((number * c.miss_price[plan.model])[missed].sum())
-    return int((number * priced).sum()) + misses + int((c.price[plan.pool] * plan.machines).sum())
+    pool, machines = plan.pool[look.group], plan.machines[look.group]
+    arrivals = np.maximum(plan.count - c.here[pool, plan.model], 0) * c.arrival_price[pool, plan.model]
+    moves = int((machines * arrivals).sum())
+    return int((number * priced).sum()) + misses + moves + int((c.price[plan.pool] * plan.machines).sum())
 
 
 def _price(look: Look) -> int:

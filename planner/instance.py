@@ -111,14 +111,17 @@ class Pinned(_Strict):
     background: Background | None = Field(
         None, description="load on these machines, in place of the machine type's"
     )
-    replica_price: dict[Name, Amount] = Field(
-        {}, description="model -> what each of its replicas on these machines adds to the objective"
+    here: dict[Name, Count] = Field(
+        {}, description="model -> replicas that run on each of these machines today, and may leave"
+    )
+    arrival_price: dict[Name, Amount] = Field(
+        {}, description="model -> what each replica more than are here adds to the objective"
     )
 
     @property
-    def without_price(self) -> set[str]:
-        """The field to leave out of a digest where it is not used, as with co-location factors."""
-        return set() if self.replica_price else {"replica_price"}
+    def without_arrivals(self) -> set[str]:
+        """The fields to leave out of a digest where they are not used, as with co-location factors."""
+        return {name for name in ("here", "arrival_price") if not getattr(self, name)}
 
 
 class Objective(_Strict):
@@ -216,7 +219,7 @@ class Instance:
             "machine_types": [m.model_dump(exclude=m.without_factor) for m in self.machine_types],
             "models": [m.model_dump() for m in self.models],
             "rules": self.rules.model_dump(),
-            "pinned": [p.model_dump(exclude=p.without_price) for p in self.pinned],
+            "pinned": [p.model_dump(exclude=p.without_arrivals) for p in self.pinned],
             "objective": self.objective if isinstance(self.objective, str) else self.objective.model_dump(),
         }
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())

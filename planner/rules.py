@@ -169,6 +169,16 @@ RULES: tuple[Rule, ...] = (
     _min_machines,
 )
 
+#: The rules that look at one machine at a time, whatever is elsewhere.
+ON_ONE_MACHINE: tuple[Rule, ...] = (
+    _permitted,
+    _slots,
+    _resources,
+    _slo,
+    _keep_apart,
+    _max_per_machine,
+)
+
 #: The rules that need no arithmetic on degradations or demands.
 COUNTS: tuple[Rule, ...] = (_replicas, _machines)
 

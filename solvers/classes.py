@@ -32,11 +32,10 @@ from solvers.fleet import (
     Fleet,
     change,
     empty_fleet,
-    free_replicas,
     holds,
     trial,
-    widths,
 )
+from solvers.needs import free_replicas, widths
 from solvers.place import unplaced
 from solvers.run import Outcome, Run
 from solvers.terms import CAPACITY, KIND, SLOTS, Ints, Terms, kernel, terms

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from planner.compiled import Compiled
 from planner.plan import Plan
 from solvers.enumeration import Pattern, costs
-from solvers.fleet import holders, machines_needed
+from solvers.needs import holders, machines_needed
 from solvers.terms import Ints
 
 Bools = NDArray[np.bool_]

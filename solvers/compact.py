@@ -19,7 +19,7 @@ from planner.evaluate import evaluate
 from planner.instance import Instance
 from planner.plan import Plan
 from solvers import local_search
-from solvers.fleet import machines_needed
+from solvers.needs import machines_needed
 from solvers.run import Run
 from solvers.terms import Ints
 
@@ -99,7 +99,7 @@ def unit(c: Compiled) -> int:
     if c.worst:
         parts = [c.degradation, c.background]
     else:
-        parts = [c.cost, c.background_cost, c.price, c.miss_price[c.soft]]
+        parts = [c.cost, c.background_cost, c.price, c.miss_price[c.soft], c.arrival_price]
     return max(1, gcd(*(int(np.gcd.reduce(part, axis=None, initial=0)) for part in parts)))
 
 

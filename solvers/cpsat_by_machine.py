@@ -6,8 +6,8 @@ For machine m of pool p and type k, and model t:
     b[m,t,j]     whether x[m,t] >= j, for j = 1, 2, ...;  sum_j b[m,t,j] = x[m,t],  b[m,t,j+1] <= b[m,t,j]
     g[m,t,j]     what the j-th replica of t and the replicas of earlier models cost each other
 
-    minimise  sum g[m,t,j] + 2 (j - 1) cost[k,t,t] b[m,t,j] + background_cost x[m,t]
-              + price u[m] + miss_price q[m,t]
+    minimise  sum g[m,t,j] + (2 (j - 1) cost[k,t,t] + arrival_price [j > here]) b[m,t,j]
+              + background_cost x[m,t] + price u[m] + miss_price q[m,t]
 
     every replica is placed     sum_m x[m,t] = replicas_t
     slots, resources            sum_t x[m,t] <= slots,   sum_t a[k,t,r] x[m,t] <= C[p,r]
@@ -177,7 +177,8 @@ class ByMachine:
             most = int(both[earlier] @ np.minimum(self.grid.most[p, earlier], c.replicas[earlier]))
             now = 0 if self.start is None else int(both[earlier] @ self.start[m, earlier])
             for j, level in enumerate(levels):
-                self.priced.append((level, 2 * j * int(cost[t, t])))
+                arrival = int(c.arrival_price[p, t]) if j >= c.here[p, t] else 0
+                self.priced.append((level, 2 * j * int(cost[t, t]) + arrival))
                 if earlier:
                     together = self.variable(0, most, now if j < self.at(m, t) else 0)
                     least = self.model.add(together >= self.total(m, both, earlier))

@@ -26,7 +26,7 @@ from ortools.sat.python import cp_model
 from planner.compiled import Compiled
 from planner.plan import Plan
 from solvers.enumeration import Pattern, carried, levels, most_machines, plan_of
-from solvers.fleet import machines_needed
+from solvers.needs import machines_needed
 
 
 class ByPattern:

@@ -53,6 +53,7 @@ class Record(NamedTuple):
 def suits(c: Compiled) -> bool:
     """Whether pairs, background, price, slots, resources and permissions are all that matters."""
     tracked = c.worst or c.factored or bool((c.slack < UNLIMITED).any() or c.apart.any())
+    tracked = tracked or bool(c.arrival_price.any())
     counted = bool((c.min_machines > 1).any() or (c.max_per_machine < c.replicas).any())
     return not tracked and not counted
 

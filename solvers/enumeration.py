@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from planner.compiled import UNLIMITED, Compiled, multiplied
 from planner.integers import PPM
 from planner.plan import Plan
-from solvers.fleet import machines_needed
+from solvers.needs import machines_needed
 from solvers.terms import Ints
 
 
@@ -192,4 +192,9 @@ def costs(c: Compiled, p: int, members: Ints) -> Ints:
     missed = c.soft[members] & (_suffered(c, p, members) > c.slack[k][members])
     each = _multiplied(c, p, c.cost, members) + c.background_cost[p, members] + missed * c.miss_price[members]
     cost: Ints = each.sum(axis=1) + c.price[p]
+    if c.arrival_price[p].any():
+        same = np.zeros(members.shape, dtype=np.int64)  # replicas of the same model before each
+        for j in range(members.shape[1]):
+            same[:, j] = (members[:, :j] == members[:, j : j + 1]).sum(axis=1)
+        cost = cost + (c.arrival_price[p, members] * (same >= c.here[p, members])).sum(axis=1)
     return cost

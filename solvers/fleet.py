@@ -7,6 +7,7 @@ says what it would cost if one replica left a machine and another came, and whet
 the cost of a machine of pool p and type k is
 
     sum_t c_t (background_cost[p, t] + sum_u cost[k, t, u] (c_u - [u = t]))  +  price[p] if c is not 0
+    +  sum_t arrival_price[p, t] max(0, c_t - here[p, t])
     +  sum of miss_price[t] c_t over models whose soft SLO is missed
     +  sum over models of c_t max(0, degradation_t - threshold)
 
@@ -25,6 +26,7 @@ import numpy as np
 from planner.compiled import Compiled
 from planner.integers import PPM
 from planner.plan import Plan
+from solvers.needs import machines_needed, widths
 from solvers.terms import (
     ALLOWED,
     BACKGROUND,
@@ -33,6 +35,8 @@ from solvers.terms import (
     CAPACITY,
     CAUSE,
     COST,
+    DEAR,
+    HERE,
     KIND,
     MISS_PRICE,
     MOST,
@@ -62,27 +66,6 @@ class Fleet(NamedTuple):
     pull: Ints  # (T, M) or (0, 0): if kept, what a replica of t costs beside all that m holds
 
 
-def machines_needed(c: Compiled) -> Ints:
-    """Return (P,): how many machines of each pool a plan could use; no pool needs more than replicas."""
-    wanted = np.where(c.allowed, c.replicas[None, :], 0).sum(axis=1)
-    pinned = np.where(c.pinned.any(axis=1), c.machines, 0)
-    needed: Ints = np.minimum(c.machines, np.maximum(wanted, pinned))
-    return needed
-
-
-def holders(c: Compiled) -> Ints:
-    """Return (T,): how many machines must hold each model; 0 where one is enough."""
-    result: Ints = np.where(c.min_machines > 1, c.min_machines, 0)
-    return result
-
-
-def widths(c: Compiled) -> Ints:
-    """Return (P,): the most distinct models that one machine of each pool can hold."""
-    distinct = np.minimum((c.most_per_machine() > 0).sum(axis=1), np.maximum(c.slots, 0))
-    result: Ints = np.maximum(distinct, (c.pinned > 0).sum(axis=1))
-    return result
-
-
 def empty_fleet(c: Compiled, x: Terms, machines: Ints | None = None, *, pull: bool = False) -> Fleet:
     """Return machines with only their pinned replicas on them.
 
@@ -104,12 +87,6 @@ def empty_fleet(c: Compiled, x: Terms, machines: Ints | None = None, *, pull: bo
         for m in np.flatnonzero(pool == p).tolist():
             arrive(x, fleet, np.full(models.size, m), models)
     return fleet
-
-
-def free_replicas(c: Compiled) -> Ints:
-    """Return (T,): how many replicas of each model are not pinned."""
-    free: Ints = c.replicas - (c.pinned * c.machines[:, None]).sum(axis=0)
-    return free
 
 
 def plan_of(fleet: Fleet) -> Plan:
@@ -157,6 +134,17 @@ def fits(x: Terms, f: Fleet, m: int, out: int, inn: int) -> bool:
             return False
     most = x.model[inn, MOST]
     return inn == out or most > f.machine[m, CROWD] or most > holds(f, m, inn)
+
+
+@kernel
+def _arrival(x: Terms, f: Fleet, m: int, out: int, inn: int) -> int:
+    """Return the change of what arrivals cost on machine m, out is not inn."""
+    p, cost = f.machine[m, POOL], 0
+    if out != NONE and holds(f, m, out) > x.moving[p, out, HERE]:
+        cost -= x.moving[p, out, DEAR]
+    if inn != NONE and holds(f, m, inn) >= x.moving[p, inn, HERE]:
+        cost += x.moving[p, inn, DEAR]
+    return int(cost)
 
 
 @kernel
@@ -208,6 +196,8 @@ def _crowded(x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int) -> 
     k, crowd = x.pool[p, KIND], f.machine[m, CROWD]
     emptied = out != NONE and inn == NONE and crowd == 1
     cost = (x.pool[p, PRICE] if crowd == 0 and inn != NONE else 0) - (x.pool[p, PRICE] if emptied else 0)
+    if x.moving.size > 0 and out != inn:
+        cost += _arrival(x, f, m, out, inn)
     there = False
     for i in range(first, first + f.machine[m, SIZE]):
         u, held = f.entry[i, MODEL], f.entry[i, NUMBER]
@@ -239,6 +229,8 @@ def trial(x: Terms, f: Fleet, m: int, out: int, inn: int, threshold: int) -> tup
     p, first, crowd = f.machine[m, POOL], f.machine[m, BASE], f.machine[m, CROWD]
     k = x.pool[p, KIND]
     cost = mine = 0  # `mine` is what `inn` will suffer
+    if x.moving.size > 0 and out != inn:
+        cost += _arrival(x, f, m, out, inn)
     if out != NONE:
         cost -= x.place[p, out, BACKGROUND_COST]
         if inn == NONE and crowd == 1:

@@ -19,19 +19,8 @@ import numpy as np
 
 from planner.compiled import Compiled
 from planner.instance import Instance
-from solvers.fleet import (
-    CROWD,
-    NONE,
-    POOL,
-    USED,
-    Fleet,
-    change,
-    empty_fleet,
-    free_replicas,
-    holds,
-    plan_of,
-    trial,
-)
+from solvers.fleet import CROWD, NONE, POOL, USED, Fleet, change, empty_fleet, holds, plan_of, trial
+from solvers.needs import free_replicas
 from solvers.place import unplaced
 from solvers.run import Outcome, Run
 from solvers.terms import ALLOWED, CAPACITY, SLOTS, Ints, Terms, kernel, terms

@@ -17,7 +17,8 @@ from planner.compiled import Compiled
 from planner.plan import Plan
 from solvers import drift, heat_bath
 from solvers.anneal import Search, settle, start_search
-from solvers.fleet import NONE, Fleet, arrive, empty_fleet, free_replicas, machines_needed, plan_of
+from solvers.fleet import NONE, Fleet, arrive, empty_fleet, plan_of
+from solvers.needs import free_replicas, machines_needed
 from solvers.run import Run
 from solvers.terms import Ints, Terms, terms
 
@@ -60,7 +61,8 @@ class Level:
     @property
     def bathes(self) -> bool:
         """Whether a heat bath pays: pair costs are kept, and the replicas are few enough to look at all."""
-        return self.fleet.pull.size > 0 and self.search.who.size <= _BATHED
+        few = self.search.who.size <= _BATHED and not self.c.arrival_price.any()
+        return self.fleet.pull.size > 0 and few
 
     @property
     def drifts(self) -> bool:

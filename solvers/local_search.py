@@ -45,8 +45,9 @@ from solvers import first_fit, greedy
 from solvers.anneal import anneal
 from solvers.cooling import Cooling
 from solvers.crowds import bathe, let_drift
-from solvers.fleet import BASE, CROWD, DEGRADATION, MODEL, NUMBER, POOL, SIZE, free_replicas
+from solvers.fleet import BASE, CROWD, DEGRADATION, MODEL, NUMBER, POOL, SIZE
 from solvers.levels import Level, finer, first, halved, halvings
+from solvers.needs import free_replicas
 from solvers.rematch import rematch
 from solvers.run import Outcome, Run
 

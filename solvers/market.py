@@ -35,6 +35,8 @@ class Market(NamedTuple):
     limit: Ints  # hard limit of degradation in ppm
     soft: Ints  # soft limit
     miss: Ints  # what missing it costs each replica
+    here: Ints  # replicas that cost nothing to come, pinned ones included
+    dear: Ints  # what each more costs
     value: Ints  # what a replica is worth alone: price less the cost of background load
     cost: Ints  # (C, C): of t beside u, in ppm, without factor
     factor: Ints  # (slots + pinned + 1,): in ppm, by number of replicas

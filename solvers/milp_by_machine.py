@@ -5,7 +5,7 @@ For machine m of pool p and type k, model t and j = 1, 2, ... up to the most rep
     b[m,t,j]   1 if m holds at least j replicas of t;  x[m,t] = sum_j b[m,t,j],  b[m,t,j+1] <= b[m,t,j]
     g[m,t,j]   what the j-th replica of t and the replicas of earlier models on m cost each other
 
-    minimise   sum g[m,t,j] + (background_cost + 2 (j - 1) cost[k,t,t]) b[m,t,j]
+    minimise   sum g[m,t,j] + (background_cost + 2 (j - 1) cost[k,t,t] + arrival_price [j > here]) b[m,t,j]
                + price u[m] + miss_price q[m,t]
 
     placement      sum_m x[m,t] = replicas_t
@@ -340,7 +340,8 @@ def _objective(f: ByMachine) -> Terms:
     for (m, t, j), b in f.model.b.items():
         p = int(f.grid.pool[m])
         again = 2 * (j - 1) * int(f.c.cost[f.c.type_of[p], t, t])
-        terms.append(((int(f.c.background_cost[p, t]) + again) // f.unit, b))
+        arrival = int(f.c.arrival_price[p, t]) if j > f.c.here[p, t] else 0
+        terms.append(((int(f.c.background_cost[p, t]) + again + arrival) // f.unit, b))
     terms += [(int(f.c.price[f.grid.pool[m]]) // f.unit, used) for m, used in f.model.used.items()]
     terms += [(int(f.c.miss_price[t]) // f.unit, number) for (_, t), number in f.model.misses.items()]
     return terms

@@ -30,8 +30,8 @@ from planner.compiled import Compiled
 from planner.plan import Plan
 from solvers.compact import unit as unit_of
 from solvers.enumeration import Pattern, carried, levels, most_machines, plan_of
-from solvers.fleet import machines_needed
 from solvers.milp_by_machine import Row, Terms, weighted
+from solvers.needs import machines_needed
 
 
 @dataclass(frozen=True)

@@ -51,9 +51,9 @@ from planner.compiled import UNLIMITED, Compiled
 from planner.instance import Instance
 from planner.integers import PPM
 from solvers.enumeration import Patterns, few_patterns
-from solvers.fleet import machines_needed
 from solvers.lagrange import FREE, Program
 from solvers.loads import Order, cheapest, largest_load, nearest, ranges
+from solvers.needs import machines_needed
 from solvers.terms import Ints
 
 Floats = NDArray[np.float64]
@@ -185,7 +185,7 @@ class Flow:
         here = np.minimum(most[models], high)
         top = np.minimum(c.replicas[models], here * machines)
         z = int(self.columns(c.price[[p]], np.array([machines]))[0])
-        cost = c.background_cost[p, models]
+        cost = (c.background_cost[p] + c.arrival_price[p] * (c.here[p] == 0))[models]
         paired = self.paired and high > 1
         x = self.columns(cost if paired else cost + self.lonely(k, low, high, models, most), top)
         cell = Cell(p, k, low, high, models, here, z, x, np.zeros((0, 0), dtype=np.int64))

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from planner.compiled import UNLIMITED, Compiled
 from planner.integers import PPM
 from solvers.enumeration import may_be_together
-from solvers.fleet import holders, machines_needed
 from solvers.market import NOTHING, Desk, Market, desk
+from solvers.needs import holders, machines_needed
 from solvers.pricing import grow, search
 from solvers.terms import Ints
 
@@ -58,7 +58,9 @@ class Prices:
         total = float(replica @ c.replicas + holder @ holders(c)) + float(
             c.cost.max(initial=0)
         ) * DEEPEST**2 * max(float(c.factor.max()) / PPM, 1.0)
-        each = float(c.miss_price.max(initial=0)) + float(c.background_cost.max(initial=0))
+        each = float(c.miss_price.max(initial=0)) + float(
+            (c.background_cost + c.arrival_price).max(initial=0)
+        )
         total += float(c.price.max(initial=0)) + DEEPEST * each
         total += abs(machine) * float(machines_needed(c).sum())
         shift = int(np.clip(np.floor(np.log2(_ROOM / max(total, 1.0))), 0, 12))
@@ -152,6 +154,8 @@ class Pricer:
         background_cost = zero if self._free else c.background_cost[p][models]
         value = prices.replica[models] - (background_cost << shift)
         bonus = prices.holder[models] * (holders(c)[models] > 0)
+        dear = (zero if self._free else c.arrival_price[p][models]) << shift
+        here = c.here[p][models]
         pulled = self._both @ self._pinned
         soft = np.where(c.soft[models], c.slack[k][models], UNLIMITED)
         limit = np.minimum(np.where(c.soft[models], UNLIMITED, c.slack[k][models]), self._limit)
@@ -165,7 +169,7 @@ class Pricer:
             base=own + prices.machine - price + int(bonus[self._pinned > 0].sum()),
             price=price - prices.machine,
             slots=self._slots,
-            gain=value + slip - (pulled << shift),
+            gain=value + slip - (pulled << shift) - np.where(here <= self._pinned, dear, 0),
             bonus=bonus,
             both=self._both << shift,
             row=self._row << shift,
@@ -182,6 +186,8 @@ class Pricer:
             limit=limit,
             soft=soft,
             miss=(zero if self._free else c.miss_price[models]) << shift,
+            here=here,
+            dear=dear,
             value=value,
             cost=self._cost,
             factor=self._factor,

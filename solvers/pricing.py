@@ -95,6 +95,8 @@ def _enter(x: Market, w: Desk, d: int, i: int, first: int, keep: bool) -> None:
         gain = w.gains[d, j] - x.both[t, u]
         if u == t and w.number[t] == 1:
             gain -= x.bonus[t]
+        if u == t and w.number[t] == x.here[t]:
+            gain -= x.dear[t]
         if (gain <= 0 and not keep) or x.apart[t, u] or not _room_for(x, w, d + 1, u):
             continue
         if not x.watched or _bears(x, w, d + 1, u):
@@ -121,7 +123,7 @@ def _worth(x: Market, w: Desk, d: int) -> int:
         if factor != PPM:
             beside = (beside * factor + PPM // 2) // PPM
         each = x.value[m] - (beside << x.shift) - (x.miss[m] if suffered > x.soft[m] else 0)
-        total += n * each + x.bonus[m]
+        total += n * each + x.bonus[m] - max(0, n - x.here[m]) * x.dear[m]
     return int(total)
 
 
@@ -140,6 +142,8 @@ def _bound(x: Market, w: Desk, d: int, first: int, tolled: bool) -> int:
                 continue
             for copy in range(min(r, x.most[t] + x.pinned[t] - w.number[t])):
                 mine = score - (2 * x.bonus[t] if copy > 0 and w.number[t] == 0 else 0)
+                if w.number[t] < x.here[t] <= w.number[t] + copy:
+                    mine -= 2 * x.dear[t]
                 if filled == r and mine <= w.top[r - 1]:
                     break
                 at = filled if filled < r else r - 1

@@ -21,8 +21,8 @@ from planner.compiled import Compiled
 from planner.plan import Plan
 from solvers.compact import unit, watched
 from solvers.enumeration import Pattern, all_patterns, carried, most_machines
-from solvers.fleet import machines_needed
 from solvers.lagrange import FREE, Program, Relaxation, lagrangian
+from solvers.needs import machines_needed
 from solvers.run import Run
 from solvers.terms import Ints
 

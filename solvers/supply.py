@@ -48,7 +48,7 @@ class Supply:
         self._threads = ThreadPoolExecutor(os.cpu_count())
         largest = max(int(c.cost.max(initial=0)), int(c.miss_price.max(initial=0)))
         each = 2.0 * deep * largest * max(float(c.factor.max()) / PPM, 1.0) + float(
-            c.background_cost.max(initial=0)
+            (c.background_cost + c.arrival_price).max(initial=0)
         )
         #: Of a replica that is short: what opening a machine costs, and more than anything else could.
         self.penalty = (1.0, 1.0)

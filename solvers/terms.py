@@ -39,6 +39,7 @@ ALLOWED, BACKGROUND, BACKGROUND_COST = 0, 1, 2
 SLACK, SOFT_SLACK = 0, 1
 MISS_PRICE, MOST = 0, 1
 BOTH, SUFFER, CAUSE, COST = 0, 1, 2, 3
+HERE, DEAR = 0, 1
 
 
 class Terms(NamedTuple):
@@ -53,6 +54,7 @@ class Terms(NamedTuple):
     pair: Ints
     first: Ints  # (K, T + 1): neighbours of t on type k are near[first[k, t] : first[k, t + 1]]; or (0, 0)
     near: Ints  # (E, 2): a model whose pair cost with t is not 0, and that cost
+    moving: Ints  # (P, T, 2): replicas here today, price of each more; or (0, 0, 0) if nothing has a price
     factor: Ints  # (K, S): co-location factor in ppm by number of replicas
     apart: NDArray[np.bool_]  # (T, T)
     watched: bool  # degradations must be tracked: an SLO, or the objective `worst`
@@ -70,6 +72,7 @@ def terms(c: Compiled, *, near: bool = False) -> Terms:
     both = c.cost + c.cost.transpose(0, 2, 1)
     pairs = [both, c.degradation, c.degradation.transpose(0, 2, 1)][: 3 if watched else 1]
     first, lists = _neighbours(both) if near else (np.zeros((0, 0), np.int64), np.zeros((0, 2), np.int64))
+    moving = np.stack([c.here, c.arrival_price], axis=2)
     result = Terms(
         pool=np.column_stack([c.type_of, c.slots, c.price, c.capacity]),
         demand=np.ascontiguousarray(c.demand),
@@ -79,6 +82,7 @@ def terms(c: Compiled, *, near: bool = False) -> Terms:
         pair=np.stack([*pairs, c.cost] if c.factored else pairs, axis=3),
         first=first,
         near=lists,
+        moving=moving if c.arrival_price.any() else np.zeros((0, 0, 0), dtype=np.int64),
         factor=c.factor.copy(),
         apart=c.apart.copy(),
         watched=watched,

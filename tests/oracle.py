@@ -31,7 +31,8 @@ class Place:
     machines: int
     pins: Pattern
     background: Background
-    asked: Pattern  # price of each replica of each model, in ppm
+    here: Pattern  # replicas that are here today
+    asked: Pattern  # price of each replica more than that, in ppm
     felt: Pattern  # what the background adds to each model, in ppm
 
 
@@ -108,10 +109,12 @@ class Oracle:
         for k, kind in enumerate(self.types):
             pinned = [p for p in self.instance.pinned if p.machine_type == kind.name]
             rest = kind.count - sum(p.machines for p in pinned)
-            yield self._place(k, rest, {}, kind.background, {})
+            yield self._place(k, rest, {}, kind.background, {}, {})
             for entry in pinned:
                 background = entry.background or kind.background
-                yield self._place(k, entry.machines, entry.models, background, entry.replica_price)
+                yield self._place(
+                    k, entry.machines, entry.models, background, entry.here, entry.arrival_price
+                )
 
     def _place(
         self,
@@ -119,6 +122,7 @@ class Oracle:
         machines: int,
         pins: Mapping[str, int],
         background: Background,
+        here: Mapping[str, int],
         prices: Mapping[str, float],
     ) -> Place:
         felt = background.degradation
@@ -127,6 +131,7 @@ class Oracle:
             machines=machines,
             pins=tuple(pins.get(m.name, 0) for m in self.models),
             background=background,
+            here=tuple(max(here.get(m.name, 0), pins.get(m.name, 0)) for m in self.models),
             asked=tuple(round(exact(prices.get(m.name, 0.0)) * PPM) for m in self.models),
             felt=tuple(round(exact(felt.get(m.name, 0.0)) * PPM) for m in self.models),
         )
@@ -204,10 +209,9 @@ class Oracle:
             weight = self.alpha * self.models[t].weight
             each = sum(n * self.added(place.type, t, u, weight) for u, n in self.neighbours(pattern, t))
             each = self.crowded(place.type, pattern, each) + round(place.felt[t] * weight)
-            each += place.asked[t]
             if self.models[t].miss_price is not None and self.misses(place, pattern, t):
                 each += round(exact(self.models[t].miss_price or 0.0) * PPM)
-            total += pattern[t] * each
+            total += pattern[t] * each + place.asked[t] * max(0, pattern[t] - place.here[t])
         return total
 
     # A plan ------------------------------------------------------------------------------------

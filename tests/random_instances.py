@@ -217,12 +217,26 @@ def _pinned(
 
 
 def _priced(seed: int, pin: Pinned, models: tuple[InferenceModel, ...], objective: ObjectiveChoice) -> Pinned:
-    """Let some replicas on pinned machines have a price."""
+    """Let some replicas that come to pinned machines have a price."""
     rng = random.Random(f"{seed} {pin.name}")
     if objective == "worst" or rng.random() < 0.6:
         return pin
     some = rng.sample(models, rng.randint(1, len(models)))
-    return pin.model_copy(update={"replica_price": {m.name: rng.choice((0.1, 0.4, 3.0)) for m in some}})
+    price = {m.name: rng.choice((0.1, 0.4, 3.0)) for m in some}
+    here = {m.name: rng.randint(1, 2) for m in some if rng.random() < 0.6}
+    return pin.model_copy(update={"arrival_price": price, "here": here})
+
+
+def with_arrival_prices(instance: Instance, factor: int) -> Instance:
+    """Return the instance with prices of arrivals times ``factor``; without any for 0."""
+    return instance.replace(
+        pinned=tuple(
+            pin.model_copy(
+                update={"arrival_price": {m: factor * p for m, p in pin.arrival_price.items() if factor}}
+            )
+            for pin in instance.pinned
+        )
+    )
 
 
 @cache

@@ -123,17 +123,17 @@ def test_background_cost_is_rounded_from_whole_ppm(pair: Instance) -> None:
         assert loaded.compiled.background_cost.tolist() == [[0, 2]]
 
 
-def test_replicas_on_pinned_machines_may_have_a_price(pair: Instance) -> None:
-    """On top of what background costs there: 0.05 x weight 3 + 0.2 for each b."""
+def test_what_is_here_has_no_price_and_pinned_replicas_are(two_types: Instance) -> None:
     pin = Pinned(
         name="p",
         machine_type="gpu",
-        background=Background(degradation={"b": 0.05}),
-        replica_price={"a": 1.5, "b": 0.2},
+        models={"b": 1},
+        here={"a": 2},
+        arrival_price={"a": 1.5, "b": 0.2},
     )
-    c = with_model(pair, "b", weight=3.0).replace(pinned=(pin,)).compiled
-    assert c.background_cost.tolist() == [[0, 0], [1_500_000, 350_000]]
-    assert c.background.tolist() == [[0, 0], [0, 50_000]]
+    c = two_types.replace(pinned=(pin,)).compiled
+    assert c.here.tolist() == [[0, 0], [2, 1], [0, 0]]
+    assert c.arrival_price.tolist() == [[0, 0], [1_500_000, 200_000], [0, 0]]
 
 
 def test_background_takes_no_more_than_there_is(pair: Instance) -> None:
@@ -188,7 +188,7 @@ def test_arrays_are_read_only_after_pickling_too(pair: Instance) -> None:
 
 def test_arrays_are_read_only(pair: Instance) -> None:
     arrays = {name: v for name, v in vars(pair.compiled).items() if isinstance(v, np.ndarray)}
-    assert len(arrays) == 21
+    assert len(arrays) == 23
     assert not any(array.flags.writeable for array in arrays.values())
 
 

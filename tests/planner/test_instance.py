@@ -115,13 +115,13 @@ _REFUSED: list[tuple[str, Change, str]] = [
     ),
     (
         "price of a stranger",
-        lambda i: i.replace(pinned=_pin(replica_price={"c": 1.0})),
-        "pinned[0].replica_price",
+        lambda i: i.replace(pinned=_pin(arrival_price={"c": 1.0})),
+        "pinned[0].arrival_price",
     ),
     (
-        "a priced replica under worst",
-        lambda i: i.replace(pinned=_pin(replica_price={"a": 1.0}), objective="worst"),
-        "pinned[0].replica_price",
+        "a priced arrival under worst",
+        lambda i: i.replace(pinned=_pin(arrival_price={"a": 1.0}), objective="worst"),
+        "pinned[0].arrival_price",
     ),
     ("no objective", lambda i: i.replace(objective=Objective(degradation=0.0, price=0.0)), "objective"),
     ("another objective", lambda i: i.replace(objective=cast(Any, "prices")), "objective"),
@@ -220,7 +220,8 @@ _CHANGED: dict[str, Change] = {
     "pinned machines": lambda i: i.replace(pinned=_pin(machines=2)),
     "pinned models": lambda i: i.replace(pinned=_pin(models={"b": 1})),
     "pinned background": lambda i: i.replace(pinned=_pin(background=Background())),
-    "replica price": lambda i: i.replace(pinned=_pin(replica_price={"a": 1.0})),
+    "arrival price": lambda i: i.replace(pinned=_pin(arrival_price={"a": 1.0})),
+    "here": lambda i: i.replace(pinned=_pin(here={"a": 1})),
     "objective": lambda i: i.replace(objective="price"),
     "worst": lambda i: i.replace(objective="worst"),
     "weights": lambda i: i.replace(objective=Objective(degradation=1.0, price=2.0)),
@@ -235,7 +236,7 @@ def test_the_digest_tells_apart_every_change() -> None:
 def test_the_digest_covers_every_field() -> None:
     """A field that is added must be added to the changes above."""
     covered = sum(len(cls.model_fields) for cls in (Background, MachineType, InferenceModel, Rules, Pinned))
-    assert covered == 3 + 7 + 8 + 5 + 6
+    assert covered == 3 + 7 + 8 + 5 + 7
     assert [f.name for f in dataclasses.fields(Instance)] == [
         *("name", "machine_types", "models", "degradation", "rules", "pinned", "objective")
     ]

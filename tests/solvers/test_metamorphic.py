@@ -12,7 +12,7 @@ from planner.instance import InferenceModel, Instance, MachineType, Objective, P
 from planner.plan import Plan
 from planner.result import Result, Status
 from solvers import solve
-from tests.random_instances import random_instance, solved
+from tests.random_instances import random_instance, solved, with_arrival_prices
 from tests.solvers.checks import check
 
 SEEDS = range(1_000, 1_012)
@@ -85,6 +85,8 @@ def _relabelled_pin(pin: Pinned, kind: dict[str, str], word: dict[str, str]) -> 
         "machine_type": kind[pin.machine_type],
         "models": {word[name]: n for name, n in pin.models.items()},
         "background": dumped["background"] and _load(dumped["background"], word),
+        "here": {word[name]: n for name, n in pin.here.items()},
+        "arrival_price": {word[name]: price for name, price in pin.arrival_price.items()},
     }
     return Pinned.model_validate({**dumped, **new})
 
@@ -97,14 +99,14 @@ def test_relabelling_changes_nothing(solver: str) -> None:
         assert proven(other, solver).objective == solved(seed)[1].objective, seed
 
 
-def _scaled(instance: Instance, factor: float) -> Instance:
-    """Return the instance with degradations of three digits, and model weights 2 times ``factor``.
+def _scaled(instance: Instance, factor: int) -> Instance:
+    """Return the instance with degradations of three digits, and what they weigh 2 times ``factor``.
 
     Without co-location factors, whose products are rounded.
     """
     types = (m.model_copy(update={"colocation_factor": {}}) for m in instance.machine_types)
     models = (m.model_copy(update={"weight": 2.0 * factor, "miss_price": None}) for m in instance.models)
-    return instance.replace(
+    return with_arrival_prices(instance, factor).replace(
         machine_types=tuple(types),
         models=tuple(models),
         degradation=np.round(instance.degradation, 3),
@@ -116,7 +118,7 @@ def _scaled(instance: Instance, factor: float) -> Instance:
 def test_three_times_the_weights_cost_three_times_as_much(solver: str) -> None:
     costs = []
     for seed in SEEDS:
-        once, thrice = (proven(_scaled(random_instance(seed), f), solver).objective for f in (1.0, 3.0))
+        once, thrice = (proven(_scaled(random_instance(seed), f), solver).objective for f in (1, 3))
         assert (None if once is None else 3 * once) == thrice, seed
         costs.append(once or 0)
     assert sum(cost > 0 for cost in costs) >= 4
@@ -204,7 +206,7 @@ def test_the_start_and_the_seed_do_not_change_what_is_proven(solver: str) -> Non
 def test_price_and_degradation_trade_off(solver: str) -> None:
     """The weighted optimum is at least the sum of the parts' optima, each with its weight."""
     for seed, instance, _ in feasible():
-        plain = instance.replace(
+        plain = with_arrival_prices(instance, 0).replace(
             models=tuple(m.model_copy(update={"weight": 1.0, "miss_price": None}) for m in instance.models),
             degradation=np.round(instance.degradation, 3),
         )

@@ -10,7 +10,7 @@ import pytest
 from planner.compiled import Compiled
 from planner.generate import generate
 from solvers.enumeration import Pattern, few_patterns, pattern_of
-from solvers.fleet import machines_needed
+from solvers.needs import machines_needed
 from solvers.pricer import Pricer, Prices
 from solvers.terms import Ints
 from tests.random_instances import solved

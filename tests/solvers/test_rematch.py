@@ -10,8 +10,9 @@ from planner.generate import generate
 from planner.instance import Instance
 from planner.plan import Plan
 from solvers.anneal import Search, start_search
-from solvers.fleet import NONE, Fleet, arrive, empty_fleet, machines_needed, plan_of
+from solvers.fleet import NONE, Fleet, arrive, empty_fleet, plan_of
 from solvers.greedy import solve as greedy
+from solvers.needs import machines_needed
 from solvers.rematch import rematch
 from solvers.run import Run
 from solvers.terms import Ints, Terms, terms
