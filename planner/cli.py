@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner import cli_learn, cli_loop, cli_measure
+from planner import cli_learn, cli_loop, cli_measure, cli_replan
 from planner.exits import EXIT_CODES, INFEASIBLE, INTERRUPTED, NO_PLAN, OK, REFUSED, Commands, unforeseen
 
 if TYPE_CHECKING:
@@ -337,7 +337,7 @@ def schema() -> None:
     print(json.dumps(instance_schema(), indent=2))
 
 
-for more in (cli_measure, cli_learn, cli_loop):
+for more in (cli_measure, cli_learn, cli_loop, cli_replan):
     app.add_typer(more.app)
 
 
