@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,8 +28,23 @@ _HOMES = {
 __all__ = list(_HOMES)
 
 
+class _Package(ModuleType):
+    """Keeps ``planner.evaluate`` the function: importing the module of that name would replace it."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
+
+
 def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that the command line starts fast."""
     if name not in _HOMES:
         raise AttributeError(f"module 'planner' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from planner import evaluate as evaluate_module
 from planner.evaluate import evaluate
 from planner.instance import Background, Instance, Objective, Pinned
 from planner.plan import Plan
@@ -165,5 +164,5 @@ def test_more_than_can_be_counted_is_never_valid(pair: Instance) -> None:
 def test_large_plans_are_worked_on_in_pieces(monkeypatch: pytest.MonkeyPatch, pairs: int) -> None:
     cases = [(i := random_instance(seed), random_plan(i, seed)) for seed in range(40)]
     whole = [evaluate(*case) for case in cases]
-    monkeypatch.setattr(evaluate_module, "_PAIRS_AT_ONCE", pairs)
+    monkeypatch.setitem(evaluate.__globals__, "_PAIRS_AT_ONCE", pairs)
     assert [evaluate(*case) for case in cases] == whole
