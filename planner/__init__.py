@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from planner.files import load_plan as load_plan
     from planner.instance import Instance as Instance
     from planner.plan import Plan as Plan
+    from planner.plots import plot_degradation as plot_degradation
+    from planner.plots import plot_history as plot_history
+    from planner.plots import plot_latencies as plot_latencies
     from planner.result import Result as Result
     from solvers import solve as solve
 
@@ -23,6 +26,9 @@ _HOMES = {
     "evaluate": "planner.evaluate",
     "load_instance": "planner.files",
     "load_plan": "planner.files",
+    "plot_degradation": "planner.plots",
+    "plot_history": "planner.plots",
+    "plot_latencies": "planner.plots",
     "solve": "solvers",
 }
 __all__ = list(_HOMES)

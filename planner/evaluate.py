@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from planner.instance import Instance
 from planner.integers import PPM
 from planner.plan import Plan
 from planner.rules import COUNTS, ON_ONE_MACHINE, Look, Violation, violations
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 Ints = NDArray[np.int64]
 
@@ -79,6 +83,12 @@ class Evaluation:
     def valid(self) -> bool:
         """Whether the plan breaks no rule."""
         return not self.violations
+
+    def to_frame(self) -> DataFrame:
+        """Return one row for each model; see :func:`planner.frames.evaluation_frame`."""
+        from planner.frames import evaluation_frame
+
+        return evaluation_frame(self)
 
 
 def evaluate(instance: Instance, plan: Plan) -> Evaluation:

@@ -235,3 +235,8 @@ class Instance:
             for k, machine_type in enumerate(self.machine_types):
                 mask[k, t] = machine_type.name in model.latency_ms and machine_type.name in allowed
         return mask
+
+    def _repr_html_(self) -> str:
+        from planner.notebook import instance_html
+
+        return instance_html(self)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.errors import InputError
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from planner.instance import Instance
 
 Ints = NDArray[np.int64]
 
@@ -148,6 +154,17 @@ class Plan:
         entry = np.repeat(self.start[group], sizes) + _ramp(sizes)
         replica_machine = np.repeat(np.repeat(machine_of_group_copy, sizes), self.count[entry])
         return replica_machine, np.repeat(self.model[entry], self.count[entry])
+
+    def to_frame(self, instance: Instance) -> DataFrame:
+        """Return who lives where, in the terms of ``instance``; see :func:`planner.frames.plan_frame`."""
+        from planner.frames import plan_frame
+
+        return plan_frame(instance, self)
+
+    def _repr_html_(self) -> str:
+        from planner.notebook import plan_html
+
+        return plan_html(self)
 
 
 def _ramp(sizes: Ints) -> Ints:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from planner.plan import Plan
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Status(enum.StrEnum):
@@ -35,6 +39,11 @@ class Progress:
     objective: int | None
     bound: int | None
     note: str = ""
+
+    @property
+    def gap(self) -> float | None:
+        """(objective - bound) / objective; 0 if both are 0; None if either is missing."""
+        return _gap(self.objective, self.bound)
 
 
 #: Called now and then while a solver works; a true return value asks it to stop with what it has.
@@ -79,6 +88,21 @@ class Result:
     @property
     def gap(self) -> float | None:
         """(objective - bound) / objective; 0 if both are 0; None if either is missing."""
-        if self.objective is None or self.bound is None:
-            return None
-        return (self.objective - self.bound) / self.objective if self.objective else 0.0
+        return _gap(self.objective, self.bound)
+
+    def history_frame(self) -> DataFrame:
+        """Return the history as a data frame; see :func:`planner.frames.history_frame`."""
+        from planner.frames import history_frame
+
+        return history_frame(self)
+
+    def _repr_html_(self) -> str:
+        from planner.notebook import result_html
+
+        return result_html(self)
+
+
+def _gap(objective: int | None, bound: int | None) -> float | None:
+    if objective is None or bound is None:
+        return None
+    return (objective - bound) / objective if objective else 0.0

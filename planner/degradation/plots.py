@@ -11,6 +11,7 @@ import numpy as np
 
 from planner.degradation.evaluation import Held
 from planner.degradation.table import Floats, Pairs
+from planner.plots import draw_degradation, heat_map_side, name_ticks
 from planner.writing import write_together
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def error_by_model(pairs: Pairs, held: Mapping[str, Held], title: str) -> Figure
         error = 100 * np.abs(one.predicted - pairs.degradation[one.rows])
         means = [float(np.mean(error[pairs.v[one.rows] == v])) for v in models]
         axes.bar(np.arange(len(models)) + (i - (len(held) - 1) / 2) * width, means, width, label=method)
-    _name(axes, "x", [pairs.models[v] for v in models])
+    name_ticks(axes, "x", [pairs.models[v] for v in models])
     axes.set(ylabel="mean absolute error, %-points", xlabel="victim")
     axes.margins(x=0.01)
     axes.legend(frameon=False)
@@ -61,20 +62,15 @@ def heat_map(pairs: Pairs, degradation: Floats, title: str) -> Figure:
     """
     types = np.unique(pairs.k)
     models = np.unique(np.concatenate([pairs.v, pairs.u]))
-    side = max(4.5, 0.24 * min(len(models), _MOST_NAMES) + 2)
+    side = heat_map_side(len(models))
     figure, panels = _panels(len(types), side + 1, side, title)
     at = np.searchsorted(models, pairs.v), np.searchsorted(models, pairs.u)
     for k, axes in zip(types, panels, strict=True):
         values = np.full((len(models), len(models)), np.nan)
         on = pairs.k == k
-        values[at[0][on], at[1][on]] = 100 * np.maximum(degradation[on], 0)
-        top = max(1.0, float(np.nanquantile(values, 0.98)))  # one outlier must not hide the others
-        image = axes.imshow(values, vmin=0, vmax=top, cmap="viridis", interpolation="nearest")
-        figure.colorbar(image, ax=axes, label="degradation, %", shrink=0.8, extend="max")
-        names = [pairs.models[i] for i in models]
-        _name(axes, "x", names)
-        _name(axes, "y", names)
-        axes.set(title=pairs.machine_types[k], xlabel="aggressor", ylabel="victim")
+        values[at[0][on], at[1][on]] = np.maximum(degradation[on], 0)
+        draw_degradation(axes, values, [pairs.models[i] for i in models])
+        axes.set(title=pairs.machine_types[k])
     return figure
 
 
@@ -106,14 +102,3 @@ def _panels(count: int, width: float, height: float, title: str) -> tuple[Figure
     FigureCanvasAgg(figure)
     figure.suptitle(title)
     return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
-
-
-def _name(axes: Axes, axis: str, names: Sequence[str]) -> None:
-    """Put names at the ticks, as long as they can be read."""
-    every = max(1, -(-len(names) // _MOST_NAMES))
-    ticks = range(0, len(names), every)
-    shown = [names[i].replace("$", r"\$") for i in ticks]  # a name is no formula
-    if axis == "x":
-        axes.set_xticks(list(ticks), shown, rotation=90, fontsize=7)
-    else:
-        axes.set_yticks(list(ticks), shown, fontsize=7)
