@@ -3,7 +3,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test soak lint bench clean
+# The API reference: where it goes, and the modules that are documented.
+DOCS := build/docs
+DOCUMENTED := planner planner.instance planner.plan planner.result planner.rules planner.files planner.plan_files \
+    planner.frames planner.plots planner.generate planner.errors planner.compiled \
+    solvers '!solvers[.]' solvers.run solvers.child
+
+.PHONY: demo test soak lint docs bench clean
 
 # Trains on what was measured, builds the quick-start instance, plans it, and measures two plans on this host.
 demo: $(READY)
@@ -23,6 +29,9 @@ soak: $(READY)
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+docs: $(READY)
+	$(BIN)/python -c "from planner import *; from pdoc.__main__ import cli; cli()" -d numpy -o $(DOCS) $(DOCUMENTED)
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.scale

@@ -1,4 +1,16 @@
-"""Decides which inference models share which machines, with a proven gap."""
+"""Decides which inference models share which machines, with a proven gap.
+
+>>> from planner import evaluate, load_instance, solve
+>>> instance = load_instance("fleet.yaml")
+>>> result = solve(instance, time_limit=60)
+>>> result.plan.to_frame(instance)
+>>> evaluate(instance, result.plan).to_frame()
+
+What is asked is in :mod:`planner.instance`, the answer in :mod:`planner.plan` and :mod:`planner.result`,
+what it means in :mod:`planner.evaluate`, files in :mod:`planner.files` and :mod:`planner.plan_files`, tables
+and plots in :mod:`planner.frames` and :mod:`planner.plots`, solvers in :mod:`solvers`. Objectives and
+degradations are parts per million (ppm) in objects, and in their own units in files and frames.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +61,8 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for when it is asked for, so that the command line starts fast."""
     if name not in _HOMES:
         raise AttributeError(f"module 'planner' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value = getattr(import_module(_HOMES[name]), name)
+    return value
 
 
 def __dir__() -> list[str]:

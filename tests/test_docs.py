@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import typer.main
 
+import planner
 from planner.cli import app
 from solvers import SOLVERS
 
@@ -54,3 +57,16 @@ def test_every_file_that_a_document_links_to_exists() -> None:
     for path in DOCUMENTS:
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_the_reference_builds_without_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "ready").touch()
+    where = (f"BIN={Path(sys.executable).parent}", f"READY={tmp_path / 'ready'}", f"DOCS={tmp_path}")
+    done = subprocess.run(
+        ["make", "-s", "docs", *where], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    page = (tmp_path / "planner.html").read_text(encoding="utf-8")
+    assert not [name for name in planner.__all__ if f'id="{name}"' not in page]
+    assert 'id="solve"' in (tmp_path / "solvers.html").read_text(encoding="utf-8")
+    assert (tmp_path / "planner" / "instance.html").exists()
