@@ -8,8 +8,8 @@
 
 What is asked is in :mod:`planner.instance`, the answer in :mod:`planner.plan` and :mod:`planner.result`,
 what it means in :mod:`planner.evaluate`, files in :mod:`planner.files` and :mod:`planner.plan_files`, tables
-and plots in :mod:`planner.frames` and :mod:`planner.plots`, solvers in :mod:`solvers`. Objectives and
-degradations are parts per million (ppm) in objects, and in their own units in files and frames.
+and plots in :mod:`planner.frames` and :mod:`planner.plots`, solvers in :mod:`solvers`. Results and
+evaluations hold objectives and degradations in parts per million (ppm), files and frames in their own units.
 """
 
 from __future__ import annotations

@@ -1,0 +1,13 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+InstancePath = Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, YAML or JSON.")]
+PlanPath = Annotated[Path, typer.Argument(metavar="PLAN", help="Plan file, JSON.")]
+Seed = Annotated[int, typer.Option(help="Same instance, seed, version: same plan, unless the time runs out.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")]
