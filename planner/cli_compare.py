@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli_options import AsJson, Seed
+from planner.cli_options import AsJson, Progress, Seed, ShowProgress
 from planner.exits import INTERRUPTED, OK, REFUSED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from planner.instance import Instance
     from planner.report.compare import Comparison
+    from planner.result import Result
 
 app = typer.Typer()
 
@@ -32,6 +35,7 @@ def compare(
         Path | None, typer.Option("-o", metavar="DIR", help="Folder for compare.csv, compare.json and plans.")
     ] = None,
     as_json: AsJson = False,
+    progress: ShowProgress = Progress.AUTO,
 ) -> None:
     """Compare solvers on instances, side by side.
 
@@ -48,16 +52,24 @@ def compare(
     from planner.files import load_instance
     from planner.plan_files import render
     from planner.report.compare import as_document, labels
+    from planner.report.live import watch
     from planner.writing import make_folder
+    from solvers.child import solve_in_child
 
     names = _solver_names(solver)
     asked = dict(zip(labels(instances), map(load_instance, instances), strict=True))
     if output is not None:
         make_folder(output)
     done: list[Comparison] = []
+
+    def solve(label: str, name: str) -> Result:
+        which = f"{sum(len(c.documents) for c in done) + 1} of {len(asked) * len(names)}"
+        with watch(progress, label, name, time_limit, which) as watching:
+            return solve_in_child(asked[label], name, time_limit=time_limit, seed=seed, on_progress=watching)
+
     try:
         for label, instance in asked.items():
-            _compare(label, instance, names, time_limit, seed, output, done, as_json)
+            _compare(label, instance, names, solve, output, done, as_json)
         code = OK
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -84,8 +96,7 @@ def _compare(
     label: str,
     instance: Instance,
     names: list[str],
-    time_limit: float,
-    seed: int,
+    solve: Callable[[str, str], Result],
     output: Path | None,
     done: list[Comparison],
     as_json: bool,
@@ -93,16 +104,13 @@ def _compare(
     """Run the named solvers on one instance and print the table, even if interrupted."""
     from planner.plan_files import plan_document
     from planner.report.compare import Comparison, save
-    from planner.report.live import Watch
     from planner.report.text import show
     from planner.result import Stop
-    from solvers.child import solve_in_child
 
     done.append(Comparison(label))
     try:
         for name in names:
-            with Watch(time_limit, f"{label} ({name})") as watch:
-                result = solve_in_child(instance, name, time_limit=time_limit, seed=seed, on_progress=watch)
+            result = solve(label, name)
             done[-1].documents.append(plan_document(instance, result))
             if output is not None:
                 save(output, done)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli_options import AsJson, InstancePath, PlanPath, Seed
+from planner.cli_options import AsJson, InstancePath, PlanPath, Progress, Seed, ShowProgress
 from planner.exits import EXIT_CODES, INFEASIBLE, NO_PLAN, OK, REFUSED
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def plan_command(
     write_model: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the MILP: a .lp or .mps file.")
     ] = None,
+    progress: ShowProgress = Progress.AUTO,
 ) -> None:
     """Place every replica of an instance.
 
@@ -54,7 +55,7 @@ def plan_command(
     begun = None if start is None else load_plan(start, asked)
     if write_model is not None:
         _write_model(asked, write_model)
-    result = _solve(asked, solver, time_limit, seed, start, begun)
+    result = _solve(asked, solver, time_limit, seed, start, begun, progress)
     document = plan_document(asked, result)
     if output is not None and result.plan is not None:
         save_document(output, document)
@@ -78,15 +79,21 @@ def _write_model(instance: Instance, path: Path) -> None:
 
 
 def _solve(
-    instance: Instance, solver: str, time_limit: float, seed: int, start: Path | None, begun: Plan | None
+    instance: Instance,
+    solver: str,
+    time_limit: float,
+    seed: int,
+    start: Path | None,
+    begun: Plan | None,
+    progress: Progress,
 ) -> Result:
     from planner.errors import InputError
-    from planner.report.live import Watch
+    from planner.report.live import watch
     from solvers import solve
 
     try:
-        with Watch(time_limit, f"{instance.name} ({solver})") as watch:
-            return solve(instance, solver, time_limit=time_limit, seed=seed, start=begun, on_progress=watch)
+        with watch(progress, instance.name, solver, time_limit) as shown:
+            return solve(instance, solver, time_limit=time_limit, seed=seed, start=begun, on_progress=shown)
     except InputError as error:
         raise (error if error.field or start is None else error.in_file(str(start))) from None
 

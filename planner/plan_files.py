@@ -119,21 +119,22 @@ def render(document: dict[str, Any]) -> str:
     fields = []
     for key, value in document.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
-            lines = ",\n  ".join(_json(item) for item in value)
+            lines = ",\n  ".join(inline(item) for item in value)
             fields.append(f"{json.dumps(key)}: [\n  {lines}\n ]")
         else:
-            fields.append(f"{json.dumps(key)}: {_json(value)}")
+            fields.append(f"{json.dumps(key)}: {inline(value)}")
     return "{\n " + ",\n ".join(fields) + "\n}\n"
 
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # made once: a plan may have a million groups
 
 
-def _json(value: Any) -> str:
+def inline(value: Any) -> str:
+    """Return a value as JSON in one line, decimals as they are."""
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, dict) and any(isinstance(item, Decimal) for item in value.values()):
-        items = (f"{json.dumps(key)}: {_json(item)}" for key, item in value.items())
+        items = (f"{json.dumps(key)}: {inline(item)}" for key, item in value.items())
         return "{" + ", ".join(items) + "}"
     return _ENCODE(value)
 

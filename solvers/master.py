@@ -175,7 +175,7 @@ class Master:
     def _priced(self, paid: Floats, run: Run, until: float) -> int:
         need = self.need
         prices = Prices.rounded(self.supply.c, paid)
-        if run.report():
+        if run.report(note=f"{self.inside.size:,} columns"):
             return 0
         priced = self.supply.price(prices, run, until, need.least, self._left)
         found = [self.supply.add(p, rows) for p, r in priced.items() for rows in (r.best, r.grown)]

@@ -25,13 +25,9 @@ class Progress:
 
             from planner.report.text import console
 
-            parts = (
-                TextColumn("{task.description}", markup=False),
-                BarColumn(),
-                TextColumn("{task.fields[left]}"),
-            )
+            parts = (TextColumn("{task.description}", markup=False), BarColumn())
             self._bar = Progress(*parts, console=console(stderr=True), transient=True)
-            self._task = self._bar.add_task("", left="")
+            self._task = self._bar.add_task("")
             self._bar.start()
         return self
 
@@ -57,8 +53,8 @@ class Progress:
         """
         left = "" if left_s is None else f"{duration(left_s)} left"
         if self._bar is not None:
-            text = f"{stage} {done}/{total}: {what}"
-            self._bar.update(self._task, description=text, completed=done, total=total, left=left)
+            text = f"{stage} {done}/{total}{left and ', ' + left}: {what}"  # a narrow terminal cuts its end
+            self._bar.update(self._task, description=text, completed=done, total=total)
             return
         now = time.monotonic()
         if now - self._printed >= _BETWEEN_LINES or stage != self._stage:

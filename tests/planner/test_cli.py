@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +83,7 @@ def test_version() -> None:
 
 
 def test_plan_shows_and_writes(path: Path, tmp_path: Path, register: Register) -> None:
-    result = run("plan", path, "--solver", register(best), "-o", tmp_path / "p.json")
+    result = run("plan", path, "--solver", register(best), "-o", tmp_path / "p.json", "--progress", "plain")
     assert result.exit_code == 0
     for words in (
         "pair: optimal by fake",
@@ -94,6 +97,21 @@ def test_plan_shows_and_writes(path: Path, tmp_path: Path, register: Register) -
         assert words in result.stdout
     assert "incumbent 1.1  bound 0.000005  gap 100 %  60 s left" in result.stderr
     assert load_plan(tmp_path / "p.json", load_instance(path)) == naughty.separate()
+
+
+def test_progress_is_for_terminals_unless_it_is_asked_for(path: Path, register: Register) -> None:
+    command = ("plan", path, "--solver", register(best), "--json")
+    assert run(*command).stderr == run(*command, "--progress", "none").stderr == ""
+    result = run(*command, "--progress", "json")
+    assert json.loads(result.stdout)["objective"] == 1.0
+    seen = [json.loads(line) for line in result.stderr.splitlines()]
+    assert [(p["instance"], p["solver"], p["objective"], p["bound"]) for p in seen] == [
+        ("pair", "fake", 1.1, 0.000005),
+        ("pair", "fake", 1.0, 1.0),
+    ]
+    refused = run(*command, "--progress", "loud")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "'auto', 'json', 'plain', 'none'" in refused.stderr
 
 
 def test_plan_as_json(path: Path, register: Register) -> None:
@@ -277,6 +295,40 @@ def test_compare_as_json(path: Path) -> None:
     assert [r["solver"] for r in json.loads(result.stdout)["rows"]] == ["greedy"]
 
 
+def test_compare_says_which_solve_of_how_many(path: Path) -> None:
+    command = ("compare", path, path, "--solver", "greedy", "--solver", "first_fit", "--json")
+    lines = run(*command, "--progress", "plain").stderr.splitlines()
+    assert [line.split(":")[0] for line in lines] == [
+        "1 of 4  pair (greedy)",
+        "2 of 4  pair (first_fit)",
+        "3 of 4  pair-2 (greedy)",
+        "4 of 4  pair-2 (first_fit)",
+    ]
+
+
+def test_a_terminal_shows_a_view_that_disappears(path: Path) -> None:
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 100))
+    arguments = ("plan", str(path), "--solver", "patient", "--time-limit", "1", "--json")
+    environment = os.environ | {"TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-c", _MAIN, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a pseudo-terminal ends
+            while part := os.read(ours, 4096):
+                shown += part
+        assert process.stdout is not None
+        assert json.loads(process.stdout.read())["objective"] == 1.0
+    os.close(ours)
+    text = shown.decode()
+    assert (
+        "pair (patient)  1 s left  gap ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁\r\n  incumbent 1  bound 0.000007  gap 100 %"
+        in text
+    )
+    assert text.endswith("\x1b[2K"), "nothing of it stays"
+
+
 def test_solvers_and_schema() -> None:
     text = run("solvers").stdout
     assert all(name in text for name in solvers.SOLVERS)
@@ -293,7 +345,7 @@ _MAIN = "import tests.solvers.naughty as n, solvers.child as c; n.enter(); from 
 def interrupted(*arguments: object) -> tuple[int, str, str]:
     """Run the command, press Ctrl-C as soon as there is an incumbent; return how it ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _MAIN, *map(str, arguments)],
+        [sys.executable, "-c", _MAIN, *map(str, arguments), "--progress", "plain"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 import pytest
 
 from planner.plan_form import PlanFile
-from planner.report import live, tables
+from planner.report import tables
 from planner.report.compare import Comparison, labels
-from planner.report.live import Watch
 from planner.report.tables import table
 from planner.report.text import console, number, percent, plain
-from planner.result import Progress
 
 
 def document(
@@ -110,29 +107,3 @@ def test_numbers() -> None:
 
 def test_control_characters_are_shown_not_sent() -> None:
     assert plain("a\x1b[31m\r\n\u202eé") == r"a\x1b[31m\r\n\u202eé"
-
-
-def test_plain_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
-    with Watch(60, "x") as watch:
-        assert watch.line() == "x: loading"
-        for seconds, objective in (
-            (0.1, None),
-            (0.2, 3_000_000),
-            (0.3, 2_000_000),
-            (9.0, 2_000_000),
-            (9.1, 1),
-        ):
-            watch(Progress(seconds, objective, None))
-    assert [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()] == [
-        "x: incumbent 3",
-        "x: incumbent 2",
-    ]
-
-
-def test_long_loading_is_explained(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live, "_LONG_LOADING", 0.01)
-    with Watch(60, "x"):
-        time.sleep(0.5)
-    assert "compiles for about a minute" in capsys.readouterr().err
