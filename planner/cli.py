@@ -10,7 +10,16 @@ from typing import Annotated
 
 import typer
 
-from planner import cli_compare, cli_instance, cli_learn, cli_loop, cli_measure, cli_plan, cli_replan
+from planner import (
+    cli_compare,
+    cli_instance,
+    cli_learn,
+    cli_loop,
+    cli_measure,
+    cli_plan,
+    cli_replan,
+    cli_robust,
+)
 from planner.exits import EXIT_CODES, Commands, unforeseen
 
 app = typer.Typer(
@@ -48,7 +57,7 @@ def _planner(
     """
 
 
-for more in (cli_plan, cli_replan, cli_compare, cli_instance, cli_measure, cli_learn, cli_loop):
+for more in (cli_plan, cli_replan, cli_robust, cli_compare, cli_instance, cli_measure, cli_learn, cli_loop):
     app.add_typer(more.app)
 
 

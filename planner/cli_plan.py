@@ -31,16 +31,23 @@ def plan_command(
     write_model: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write the MILP: a .lp or .mps file.")
     ] = None,
+    robust: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Each replica keeps its SLO with this probability, 0.5 to 0.9999."),
+    ] = None,
     progress: ShowProgress = Progress.AUTO,
 ) -> None:
     """Place every replica of an instance.
 
     The plan minimises the instance's objective (degradation, price, both, or the worst degradation)
-    under all of its rules. Ctrl-C ends the solve with the best plan so far and its bound.
+    under all of its rules. Ctrl-C ends the solve with the best plan so far and its bound. With --robust, SLOs
+    are kept although degradations are not certain: each must have an upper end of its 95 % interval, in the
+    column `upper` of their table.
 
     \b
     planner plan fleet.yaml --solver milp --time-limit 300 -o plan.json
     planner plan fleet.yaml --start plan.json --json > better.json
+    planner plan fleet.yaml --robust 0.95 -o robust.json
     """
     from planner.files import load_instance, load_plan
     from planner.plan_files import check_plan_path, plan_document, render, save_document
@@ -52,6 +59,8 @@ def plan_command(
         check_plan_path(output)
         check_writable(output)
     asked = load_instance(instance)
+    if robust is not None:
+        asked = _promising(asked, robust)
     begun = None if start is None else load_plan(start, asked)
     if write_model is not None:
         _write_model(asked, write_model)
@@ -68,6 +77,15 @@ def plan_command(
     if result.plan is None and result.stop == "failed":
         raise typer.Exit(REFUSED)
     raise typer.Exit({"infeasible": INFEASIBLE, "no_plan": NO_PLAN}.get(result.status, OK))
+
+
+def _promising(instance: Instance, probability: float) -> Instance:
+    from planner.errors import InputError
+
+    try:
+        return instance.replace(slo_probability=probability)
+    except InputError as error:
+        raise InputError(error.rule, field="robust", value=error.value) from None
 
 
 def _write_model(instance: Instance, path: Path) -> None:

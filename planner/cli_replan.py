@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli_options import AsJson, InstancePath, Progress, Seed, ShowProgress
 from planner.exits import EXIT_CODES, INFEASIBLE, NO_PLAN, OK
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from planner.current import Current
-    from planner.replanned import Replanned
+    from planner.instance import Instance
+    from planner.plan_form import PlanFile
     from planner.report.replan import Answer
 
 app = typer.Typer()
@@ -21,7 +20,7 @@ app = typer.Typer()
 
 @app.command("replan", epilog=EXIT_CODES)
 def replan_command(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="What is asked now, YAML or JSON.")],
+    instance: InstancePath,
     today: Annotated[Path, typer.Option("--from", metavar="PLAN", help="Plan file of what runs today.")],
     max_moves: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Most replicas that may change machines.")
@@ -30,7 +29,7 @@ def replan_command(
         float | None, typer.Option(metavar="C", help="What a move adds to the objective.")
     ] = None,
     time_limit: Annotated[float, typer.Option(metavar="SECONDS", help="Most seconds to solve.")] = 60.0,
-    seed: Annotated[int, typer.Option(help="Same instance, seed, version: same plan.")] = 0,
+    seed: Seed = 0,
     output: Annotated[Path | None, typer.Option("-o", metavar="PLAN", help="Plan file to write.")] = None,
     moves: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the steps, in their order, as CSV.")
@@ -39,9 +38,8 @@ def replan_command(
         Path | None, typer.Option(metavar="FILE", help="Draw objective against moves: .svg or .png.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")
-    ] = False,
+    as_json: AsJson = False,
+    progress: ShowProgress = Progress.AUTO,
 ) -> None:
     """Change a plan as little as possible: the best plan within N moves of what runs today.
 
@@ -74,7 +72,7 @@ def replan_command(
     asked = load_instance(instance)
     document = read_plan(today)
     price = None if move_cost is None else round(move_cost * PPM)
-    answer = _answer(asked, document, max_moves, price, time_limit, seed)
+    answer = _answer(asked, document, max_moves, price, time_limit, seed, progress)
     _write(answer, output, moves, curve, seed)
     if as_json:
         print(render(answer.document()), end="")
@@ -88,24 +86,30 @@ def replan_command(
 
 
 def _answer(
-    asked: Any, document: Any, max_moves: int | None, price: int | None, time_limit: float, seed: int
+    asked: Instance,
+    document: PlanFile,
+    max_moves: int | None,
+    price: int | None,
+    time_limit: float,
+    seed: int,
+    progress: Progress,
 ) -> Answer:
     """Replan and put the moves in order, with progress."""
     from planner.current import current
     from planner.move_order import order
-    from planner.report.live import Watch
+    from planner.report.live import watch
     from planner.report.replan import Answer
     from solvers.replan import replan
 
-    now: Current = current(document, asked)
-    with Watch(time_limit, f"{asked.name} (replan)") as watch:
-        found: Replanned = replan(
+    now = current(document, asked)
+    with watch(progress, asked.name, "replan", time_limit) as shown:
+        found = replan(
             now,
             max_moves=max_moves,
             move_price=price,
             time_limit=time_limit,
             seed=seed,
-            on_progress=watch,
+            on_progress=shown,
         )
     way = None if found.best is None else order(now, found.best.became)
     return Answer(now, found, way, max_moves, price)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.integers import PPM, exact, millionths, ppm, refuse_if_large, scaled
+from planner.uncertainty import quantile
 
 if TYPE_CHECKING:
     from planner.instance import Background, Instance
@@ -51,7 +52,8 @@ class Compiled:
         Model t has a latency on type k and no rule forbids it; and one replica of it alone fits a
         machine of pool p, its hard SLO included. No feasible pattern holds a model not allowed.
     degradation (K, T, T), background (P, T)
-        ``degradation[k, t, u]`` in ppm: what a replica of u adds to one of t; and what background adds.
+        ``degradation[k, t, u]`` in ppm: what a replica of u adds to one of t; and what background adds. With
+        an ``slo_probability`` the former are quantiles, and ``cost`` is still of what is expected.
     factor (K, S)
         ``factor[k, n]`` in ppm: what the sums over a replica's neighbours are multiplied with on a
         machine of type k that holds n replicas; the last column also for more. See :func:`multiplied`.
@@ -162,9 +164,10 @@ def compile_instance(instance: Instance) -> Compiled:
     alpha, beta = (0.0, 0.0) if weights is None else (weights.degradation, weights.price)
     weighted = np.array([alpha * m.weight for m in models])
     permitted = instance.runs_on()
-    degradation = scaled(instance.degradation, np.ones(len(models)))
+    expected = scaled(instance.degradation, np.ones(len(models)))
     plain = bool(np.all(weighted == 1.0))
-    cost = degradation if plain else scaled(instance.degradation, weighted)
+    cost = expected if plain else scaled(instance.degradation, weighted)
+    degradation = _feared(instance, expected)
     soft = np.array([m.miss_price is not None for m in models])
     refuse_if_large(float((background * weighted).max(initial=0.0)), "models.weight times background")
     refuse_if_large(beta * max(m.price for m in types) * PPM, "objective.price times machine_types.price")
@@ -290,6 +293,14 @@ def _slack(instance: Instance) -> Ints:
             allowed = limit * PPM / exact(latency) - PPM
             slack[instance.type_index[type_name], t] = min(allowed.__floor__(), UNLIMITED)
     return slack
+
+
+def _feared(instance: Instance, expected: Ints) -> Ints:
+    """Return the degradations that SLOs are held against: quantiles if a probability is asked for."""
+    if instance.slo_probability is None or instance.upper is None:
+        return expected
+    at_most = quantile(instance.degradation, instance.upper, instance.slo_probability)
+    return scaled(at_most, np.ones(len(instance.models)))
 
 
 def _pinned(instance: Instance, pools: list[_Pool]) -> Ints:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from planner.errors import InputError
@@ -43,6 +44,7 @@ def check(instance: Instance) -> None:
     _check_pinned(instance)
     _check_objective(instance)
     _check_degradation(instance)
+    _check_upper(instance)
 
 
 def _check_unique(field_name: str, names: list[str]) -> None:
@@ -146,12 +148,9 @@ def _check_degradation(instance: Instance) -> None:
     if instance.degradation.shape != shape:
         rule = f"must be an array of shape {shape} (machine types, victims, aggressors)"
         raise InputError(rule, field="degradation", value=instance.degradation.shape)
-    runs = instance.runs_on()
-    single = np.array([m.replicas == 1 for m in instance.models])
     for k, machine_type in enumerate(instance.machine_types):
         values = instance.degradation[k]
-        needed = runs[k][:, None] & runs[k][None, :]
-        needed[single, single] = False
+        needed = _needed(instance, k)
         for mask, rule in (
             (needed & np.isnan(values), "is missing for a pair that can meet"),
             (~np.isnan(values) & ~((values >= 0) & (values <= 1e9)), "must be a number from 0 to 1e9"),
@@ -161,3 +160,33 @@ def _check_degradation(instance: Instance) -> None:
                 pair = f"degradation.{machine_type.name}.{instance.models[t].name}.{instance.models[u].name}"
                 found = None if np.isnan(values[t, u]) else float(values[t, u])
                 raise InputError(rule, field=pair, value=found)
+
+
+def _needed(instance: Instance, k: int) -> NDArray[np.bool_]:
+    """Return (T, T): which pairs can meet on machine type k."""
+    runs = instance.runs_on()[k]
+    needed: NDArray[np.bool_] = runs[:, None] & runs[None, :]
+    single = np.array([m.replicas == 1 for m in instance.models])
+    needed[single, single] = False
+    return needed
+
+
+def _check_upper(instance: Instance) -> None:
+    """Refuse upper ends that are none, and a probability without them."""
+    upper, probability = instance.upper, instance.slo_probability
+    if upper is not None and upper.shape != instance.degradation.shape:
+        rule = f"must have the shape of degradation, {instance.degradation.shape}"
+        raise InputError(rule, field="upper", value=upper.shape)
+    if upper is not None and not (np.isnan(upper) | ((upper >= 0) & (upper <= 1e9))).all():
+        raise InputError("must be numbers from 0 to 1e9", field="upper")
+    if probability is None:
+        return
+    if not 0.5 <= probability <= 0.9999:
+        raise InputError("must be from 0.5 to 0.9999", field="slo_probability", value=probability)
+    for k, machine_type in enumerate(instance.machine_types):
+        missing = _needed(instance, k) & (np.isnan(upper[k]) if upper is not None else True)
+        if missing.any():
+            t, u = divmod(int(missing.argmax()), len(instance.models))
+            pair = f"{machine_type.name}, {instance.models[t].name}, {instance.models[u].name}"
+            rule = "needs the upper end of the 95 % interval of each degradation, and there is none of"
+            raise InputError(rule, field="slo_probability", value=pair)

@@ -198,6 +198,11 @@ def broken_by(instance: Instance, pool: int, counts: Mapping[int, int]) -> tuple
     return tuple(violations(look, ON_ONE_MACHINE))
 
 
+def suffered_at(instance: Instance, plan: Plan, degradation: Ints) -> Ints:
+    """Return the same at other degradations in ppm, shape (K, T, T)."""
+    return _suffered(instance.compiled, plan, degradation, instance.compiled.background)
+
+
 def objective_of(instance: Instance, plan: Plan) -> int:
     """Return the objective in ppm of a plan that is known to be valid; checks nothing."""
     c = instance.compiled

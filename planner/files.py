@@ -34,6 +34,7 @@ from planner.instance import (
     MachineType,
     ObjectiveChoice,
     Pinned,
+    Probability,
     Rules,
 )
 from planner.names import Name
@@ -41,7 +42,7 @@ from planner.plan_files import load_plan, plan_document, read_plan, save_plan
 from planner.problems import check_crowd, first_problem, whole_one
 from planner.reading import JSON_LIMIT, YAML_LIMIT, plain_scalar, read_document
 from planner.sizes import check_sizes
-from planner.tables import read_table, table_path, write_table
+from planner.tables import Table, read_table, table_path, write_table
 from planner.writing import write_together
 
 if TYPE_CHECKING:
@@ -82,6 +83,9 @@ class Degradation(_Document):
         description="machine type -> victim -> aggressor -> degradation: what one replica of the aggressor "
         "adds to the latency of one of the victim, relative to its latency alone",
     )
+    upper: Annotated[Pairs, SkipValidation] | None = Field(
+        None, description="beside pairs, in the same form: upper ends of 95 % intervals; in a table a column"
+    )
     default: Amount | None = Field(
         None, description="degradation of pairs that are not listed; absent: each pair must be listed"
     )
@@ -90,6 +94,8 @@ class Degradation(_Document):
     def _one_source(self) -> Degradation:
         if (self.table is None) == (self.pairs is None):
             raise ValueError("must have exactly one of 'table' and 'pairs'")
+        if self.upper is not None and self.pairs is None:
+            raise ValueError("must have 'upper' beside 'pairs' only; a table has it as a column")
         return self
 
 
@@ -114,6 +120,11 @@ class InstanceFile(_Document):
         description="what to minimise: the total degradation, the price of the machines used, the worst "
         "degradation of any replica, or weights of the first two",
     )
+    slo_probability: Probability | None = Field(
+        None,
+        description="each replica keeps its SLO with this probability under the uncertainty of degradations, "
+        "which then must have upper ends; absent: as if degradations were certain",
+    )
 
 
 def load_instance(path: str | Path) -> Instance:
@@ -130,11 +141,14 @@ def load_instance(path: str | Path) -> Instance:
         _check_counts(data)
         check_crowd(data, "degradation", "pairs")
         document = InstanceFile.model_validate(data)
+        degradation, upper = _degradation(document, path)
         return Instance(
             name=document.name,
             machine_types=document.machine_types,
             models=document.models,
-            degradation=_degradation(document, path),
+            degradation=degradation,
+            upper=upper,
+            slo_probability=document.slo_probability,
             rules=document.rules,
             pinned=document.pinned,
             objective=document.objective,
@@ -171,9 +185,13 @@ def save_instance(
     types, models = list(instance.type_index), list(instance.model_index)
     if table is None and np.count_nonzero(~np.isnan(instance.degradation)) <= _INLINE:
         degradation: dict[str, Any] = {"pairs": _pairs(instance.degradation, types, models)}
+        if instance.upper is not None:
+            degradation["upper"] = _pairs(instance.upper, types, models)
     else:
         beside = path.with_name(f"{path.stem}.degradation.{'parquet' if table is None else 'csv'}")
-        files[beside] = write_table(instance.degradation, types, models) if table is None else table
+        files[beside] = (
+            write_table(instance.degradation, types, models, instance.upper) if table is None else table
+        )
         degradation = {"table": beside.name}
     document: dict[str, Any] = {
         "version": 1,
@@ -184,8 +202,9 @@ def save_instance(
         "rules": _plain(instance.rules),
         "pinned": _plain(instance.pinned),
         "degradation": degradation,
+        "slo_probability": instance.slo_probability,
     }
-    for optional in ("rules", "pinned"):
+    for optional in ("rules", "pinned", "slo_probability"):
         if not document[optional]:
             del document[optional]
     try:
@@ -209,34 +228,36 @@ def _check_counts(data: Any) -> None:
     check_sizes(*(len(items) if isinstance(items, list) else 0 for items in lists))
 
 
-def _degradation(document: InstanceFile, path: Path) -> Floats:
-    """Return the degradations, shape (K, T, T), NaN for pairs that are not given."""
+def _degradation(document: InstanceFile, path: Path) -> Table:
+    """Return the degradations and their upper ends, shape (K, T, T), NaN for pairs that are not given."""
     types = [m.name for m in document.machine_types]
     models = [m.name for m in document.models]
     given = document.degradation
     if len(set(types)) < len(types) or len(set(models)) < len(models):
-        return np.full((len(types), len(models), len(models)), np.nan)  # Instance says which is used twice
+        nothing = np.full((len(types), len(models), len(models)), np.nan)
+        return Table(nothing, None)  # Instance says which is used twice
     if given.table is not None:
         try:
             table = table_path(path.parent, given.table)
         except InputError as error:
             raise InputError(error.rule, field="degradation.table", value=error.value) from None
-        values = read_table(table, types, models)
+        values, upper = read_table(table, types, models)
     else:
-        values = _from_pairs(given.pairs, types, models)
+        values = _from_pairs(given.pairs, "pairs", types, models)
+        upper = None if given.upper is None else _from_pairs(given.upper, "upper", types, models)
     if given.default is not None:
         values[np.isnan(values)] = given.default
     values.setflags(write=False)  # so that Instance need not copy what may be 200 MB
-    return values
+    return Table(values, upper)
 
 
-def _from_pairs(pairs: Any, types: Sequence[str], models: Sequence[str]) -> Floats:
+def _from_pairs(pairs: Any, field: str, types: Sequence[str], models: Sequence[str]) -> Floats:
     """Return the array of ``{machine type: {victim: {aggressor: degradation}}}``."""
     type_index = {name: k for k, name in enumerate(types)}
     model_index = {name: t for t, name in enumerate(models)}
     values = np.full((len(types), len(models), len(models)), np.nan)
-    for type_name, victims in _items(pairs, "degradation.pairs", type_index, "machine type"):
-        where = f"degradation.pairs.{type_name}"
+    for type_name, victims in _items(pairs, f"degradation.{field}", type_index, "machine type"):
+        where = f"degradation.{field}.{type_name}"
         for victim, aggressors in _items(victims, where, model_index, "model"):
             row = values[type_index[type_name], model_index[victim]]
             inner = f"{where}.{victim}"

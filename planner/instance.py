@@ -30,6 +30,7 @@ Amount = Annotated[
     Field(ge=0, le=1e12, allow_inf_nan=False, strict=True),
     AfterValidator(lambda value: value + 0.0),  # turns -0.0 into 0.0
 ]
+Probability = Annotated[float, Field(ge=0.5, le=0.9999, strict=True)]
 Crowd = Annotated[int, Field(ge=2, le=1_000)]
 Factor = Annotated[float, Field(ge=0, le=1_000, allow_inf_nan=False, strict=True)]
 Milliseconds = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False, strict=True)]
@@ -134,6 +135,14 @@ class Objective(_Strict):
 ObjectiveChoice = Literal["degradation", "price", "worst"] | Objective
 
 
+def _fixed(given: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an array that nobody changes: the same if it is one, else a copy."""
+    final = given.dtype == np.float64 and given.flags.owndata and not given.flags.writeable
+    values = given if final else np.array(given, dtype=np.float64)
+    values.setflags(write=False)
+    return values
+
+
 @dataclass(frozen=True, eq=False)
 class Instance:
     """A placement problem.
@@ -148,6 +157,10 @@ class Instance:
         Float array of shape (K, T, T), dimensionless: ``degradation[k, t, u]`` is what one co-located
         replica of model u adds to the latency of one replica of model t on machine type k, relative
         to its latency alone. NaN where the two never meet (one of them cannot run on k).
+    upper
+        The same shape: upper ends of 95 % intervals of ``degradation``, NaN where unknown; None if all are.
+    slo_probability
+        If given, each replica keeps its SLO with this probability; see :mod:`planner.uncertainty`.
     rules, pinned, objective
         See :class:`Rules`, :class:`Pinned`; the objective is ``"degradation"``, ``"price"``,
         ``"worst"`` or an :class:`Objective` with weights.
@@ -166,13 +179,13 @@ class Instance:
     rules: Rules = field(default_factory=Rules)
     pinned: tuple[Pinned, ...] = ()
     objective: ObjectiveChoice = "degradation"
+    upper: NDArray[np.float64] | None = field(default=None, repr=False)
+    slo_probability: float | None = None
 
     def __post_init__(self) -> None:
-        given = self.degradation
-        final = given.dtype == np.float64 and given.flags.owndata and not given.flags.writeable
-        values = given if final else np.array(given, dtype=np.float64)
-        values.setflags(write=False)
-        object.__setattr__(self, "degradation", values)
+        object.__setattr__(self, "degradation", _fixed(self.degradation))
+        if self.upper is not None:
+            object.__setattr__(self, "upper", _fixed(self.upper))
         check(self)
         self.compiled  # noqa: B018  an instance that cannot be compiled must not exist
 
@@ -214,7 +227,7 @@ class Instance:
     @cached_property
     def sha256(self) -> str:
         """Digest of the content; the same whatever file format or key order it was written in."""
-        content = {
+        content: dict[str, Any] = {
             "name": self.name,
             "machine_types": [m.model_dump(exclude=m.without_factor) for m in self.machine_types],
             "models": [m.model_dump() for m in self.models],
@@ -222,8 +235,12 @@ class Instance:
             "pinned": [p.model_dump(exclude=p.without_arrivals) for p in self.pinned],
             "objective": self.objective if isinstance(self.objective, str) else self.objective.model_dump(),
         }
+        if self.slo_probability is not None:  # else nothing depends on the upper ends
+            content["slo_probability"] = self.slo_probability
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
         digest.update((self.degradation + 0.0).tobytes())  # + 0.0 turns -0.0 into 0.0
+        if self.slo_probability is not None and self.upper is not None:
+            digest.update((self.upper + 0.0).tobytes())
         return digest.hexdigest()
 
     def runs_on(self) -> NDArray[np.bool_]:

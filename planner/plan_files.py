@@ -43,6 +43,7 @@ def plan_document(instance: Instance, result: Result) -> dict[str, Any]:
     """Return what a plan file holds; ``machines`` is empty and ``summary`` None if there is no plan."""
     evaluation = None if result.plan is None else evaluate(instance, result.plan)
     gap = result.gap
+    promise = instance.slo_probability
     return {
         "version": 1,
         "instance": {"name": instance.name, "sha256": instance.sha256},
@@ -54,6 +55,7 @@ def plan_document(instance: Instance, result: Result) -> dict[str, Any]:
         "bound": exact(result.bound),
         "gap": None if gap is None else round(gap, 9),
         "runtime_s": round(result.seconds, 3),
+        **({} if promise is None else {"slo_probability": promise}),
         "note": result.note,
         "reasons": list(result.reasons),
         "summary": None if evaluation is None else summary_document(evaluation),
@@ -217,6 +219,19 @@ def load_plan(path: str | Path, instance: Instance) -> Plan:
         raise error.in_file(str(path)) from None
 
 
+def promised(document: PlanFile, instance: Instance) -> Instance:
+    """Return the instance with the ``slo_probability`` that a plan was made for.
+
+    Raises
+    ------
+    InputError
+        If the instance does not say how uncertain its degradations are.
+    """
+    if document.slo_probability in (None, instance.slo_probability):
+        return instance
+    return instance.replace(slo_probability=document.slo_probability)
+
+
 def _most_groups(instance: Instance) -> int:
     """Return how many groups are worth reading: each has a machine, but a wrong plan may have too many."""
     return min(ENTRIES, max(_FEW, sum(m.count for m in instance.machine_types)))
@@ -230,7 +245,7 @@ def plan_of(document: PlanFile, instance: Instance) -> Plan:
     InputError
         If it is one for another instance, or names what ``instance`` does not have.
     """
-    source = document.instance
+    source, instance = document.instance, promised(document, instance)
     if source.sha256 is None and source.name != instance.name:
         raise InputError(
             f"is a plan for another instance, not {instance.name!r}", field="instance.name", value=source.name
@@ -290,6 +305,7 @@ def check_plan(path: str | Path, instance: Instance) -> Checked:
     """
     document = read_plan(path, _most_groups(instance))
     try:
+        instance = promised(document, instance)
         evaluation = evaluate(instance, plan_of(document, instance))
     except InputError as error:
         raise error.in_file(str(path)) from None

@@ -92,6 +92,7 @@ class PlanFile(_Document):
     bound: Exact | None = None
     gap: Real | None = None
     runtime_s: Real | None = None
+    slo_probability: Annotated[float, BeforeValidator(_float), Field(ge=0.5, le=0.9999)] | None = None
     note: str = ""
     reasons: tuple[str, ...] = ()
     summary: Summary | None = None

@@ -1,8 +1,8 @@
 """Degradation tables: CSV or Parquet files beside an instance, read into an array.
 
 A table has the columns ``machine_type``, ``victim``, ``aggressor`` and ``degradation``, one row for
-each pair; others are ignored. Names become numbers through the dictionaries that Arrow builds, so
-that a million rows take a fraction of a second.
+each pair; ``upper``, the upper end of its 95 % interval, may be there; others are ignored. Names become
+numbers through the dictionaries that Arrow builds, so that a million rows take a fraction of a second.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ _COLUMNS = 1_000
 _FOOTER = 4 * 2**20
 _KEYS = ("machine_type", "victim", "aggressor")
 COLUMNS = (*_KEYS, "degradation")
+UPPER = "upper"
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -57,8 +58,15 @@ def table_path(folder: Path, name: str) -> Path:
     return path
 
 
-def read_table(path: Path, types: Sequence[str], models: Sequence[str]) -> Floats:
-    """Return the degradations in a table, shape (K, T, T), NaN where it has no row.
+class Table(NamedTuple):
+    """What a table says, shapes (K, T, T): NaN where it has no row, or says nothing of ``upper``."""
+
+    degradation: Floats
+    upper: Floats | None  #: None where it says nothing of it at all
+
+
+def read_table(path: Path, types: Sequence[str], models: Sequence[str]) -> Table:
+    """Return the degradations in a table and the upper ends of their intervals.
 
     Parameters
     ----------
@@ -81,7 +89,7 @@ def read_table(path: Path, types: Sequence[str], models: Sequence[str]) -> Float
             raise InputError(f"must be at most {FILE_LIMIT // 2**20} MB", value=f"{size / 2**20:,.1f} MB")
         most = shape[0] * shape[1] * shape[2]
         batches = _csv(path) if path.suffix.lower() == ".csv" else _parquet(path, most)
-        values = np.full(most, np.nan)
+        values, upper = np.full(most, np.nan), np.full(most, np.nan)
         row_of = np.zeros(most, dtype=np.int32)  # of each pair, from 1; 0 where there is none yet
         rows = 0
         for batch in batches:
@@ -91,7 +99,10 @@ def read_table(path: Path, types: Sequence[str], models: Sequence[str]) -> Float
             flat, degradation = _numbers(batch, rows - batch.num_rows, types, models)
             _claim(row_of, flat, rows - batch.num_rows, types, models)
             values[flat] = degradation
-        return values.reshape(shape)
+            if UPPER in batch.schema.names:
+                upper[flat] = _degradations(batch.column(UPPER), rows - batch.num_rows, UPPER)
+        known = not np.isnan(upper).all()
+        return Table(values.reshape(shape), upper.reshape(shape) if known else None)
     except InputError as error:
         raise error.in_file(str(path)) from None
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -99,8 +110,10 @@ def read_table(path: Path, types: Sequence[str], models: Sequence[str]) -> Float
         raise InputError(f"cannot be read as a table: {first}", file=str(path)) from None
 
 
-def write_table(degradation: Floats, types: Sequence[str], models: Sequence[str]) -> bytes:
-    """Return the Parquet table of an array (K, T, T); NaN is left out."""
+def write_table(
+    degradation: Floats, types: Sequence[str], models: Sequence[str], upper: Floats | None = None
+) -> bytes:
+    """Return the Parquet table of an array (K, T, T) and of its upper ends, if any; NaN is left out."""
     import io
 
     import pyarrow as pa
@@ -112,8 +125,11 @@ def write_table(degradation: Floats, types: Sequence[str], models: Sequence[str]
         for index, names in ((k, types), (t, models), (u, models))
     ]
     columns.append(pa.array(degradation[k, t, u]))
+    if upper is not None:
+        columns.append(pa.array(upper[k, t, u], from_pandas=True))
+    names = [*COLUMNS, *([] if upper is None else [UPPER])]
     buffer = io.BytesIO()
-    pq.write_table(pa.table(columns, names=list(COLUMNS)), buffer, compression="zstd")
+    pq.write_table(pa.table(columns, names=names), buffer, compression="zstd")
     return buffer.getvalue()
 
 
@@ -127,6 +143,7 @@ def _check_columns(names: Sequence[str]) -> None:
         if column not in names:
             shown = ", ".join(names[:8])
             raise InputError("is a required column", field=column, value=f"the columns {shown}")
+    for column in (*COLUMNS, UPPER):
         if names.count(column) > 1:
             raise InputError("must be one column, appears twice", field=column)
 
@@ -168,15 +185,17 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
 
     ragged: list[InputError] = []
     names = pa.dictionary(pa.int32(), pa.string())
-    _check_columns(_header(path))
+    header = _header(path)
+    _check_columns(header)
+    numbers = [column for column in ("degradation", UPPER) if column in header]
     try:
         with arrow_csv.open_csv(
             path,
             read_options=arrow_csv.ReadOptions(use_threads=False),
             parse_options=arrow_csv.ParseOptions(invalid_row_handler=refuse),
             convert_options=arrow_csv.ConvertOptions(
-                include_columns=list(COLUMNS),
-                column_types={**dict.fromkeys(_KEYS, names), "degradation": pa.string()},
+                include_columns=[*_KEYS, *numbers],
+                column_types={**dict.fromkeys(_KEYS, names), **dict.fromkeys(numbers, pa.string())},
             ),
         ) as reader:
             yield from reader
@@ -215,10 +234,12 @@ def _parquet(path: Path, most: int) -> Iterator[pa.RecordBatch]:
             text = kind.value_type if pa.types.is_dictionary(kind) else kind
             if not (pa.types.is_string(text) or pa.types.is_large_string(text)):
                 raise InputError("must be a column of text", field=column, value=str(kind))
-        kind = schema.field("degradation").type
-        if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
-            raise InputError("must be a column of numbers", field="degradation", value=str(kind))
-        yield from file.iter_batches(batch_size=2**18, columns=list(COLUMNS))
+        numbers = [column for column in ("degradation", UPPER) if column in schema.names]
+        for column in numbers:
+            kind = schema.field(column).type
+            if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)):
+                raise InputError("must be a column of numbers", field=column, value=str(kind))
+        yield from file.iter_batches(batch_size=2**18, columns=[*_KEYS, *numbers])
 
 
 def _numbers(
@@ -228,7 +249,7 @@ def _numbers(
     k = _positions(batch.column("machine_type"), types, before, "machine_type", "machine type")
     t = _positions(batch.column("victim"), models, before, "victim", "model")
     u = _positions(batch.column("aggressor"), models, before, "aggressor", "model")
-    degradation = _degradations(batch.column("degradation"), before)
+    degradation = _degradations(batch.column("degradation"), before, "degradation")
     return (k * len(models) + t) * len(models) + u, degradation
 
 
@@ -252,22 +273,27 @@ def _positions(column: pa.Array, names: Sequence[str], before: int, field: str, 
     return positions
 
 
-def _degradations(column: pa.Array, before: int) -> Floats:
-    """Return the numbers of a column, all finite and not negative."""
+def _degradations(column: pa.Array, before: int, name: str) -> Floats:
+    """Return the numbers of a column, all finite and not negative; only ``upper`` may say nothing, NaN."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    if name == UPPER and pa.types.is_string(column.type):
+        column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
     try:
         numbers = column.cast(pa.float64())
     except pa.ArrowException:
         row = _first_bad(column)
-        where = f"row {before + row + 1}, column degradation"
+        where = f"row {before + row + 1}, column {name}"
         raise InputError("must be a number", field=where, value=column[row].as_py()) from None
     values: Floats = numbers.to_numpy(zero_copy_only=False)  # NaN where there is nothing
     bad = ~(np.isfinite(values) & (values >= 0))
+    if name == UPPER:
+        bad &= column.is_valid().to_numpy(zero_copy_only=False)
     if bad.any():
         row = int(bad.argmax())
         found = column[row].as_py()
-        where = f"row {before + row + 1}, column degradation"
+        where = f"row {before + row + 1}, column {name}"
         raise InputError(
             "must be a finite number, not negative", field=where, value="nothing" if found is None else found
         )

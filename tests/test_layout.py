@@ -19,6 +19,7 @@ CORE = (
     "consistency",
     "instance",
     "integers",
+    "uncertainty",
     "compiled",
     "plan",
     "rules",

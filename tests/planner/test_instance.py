@@ -238,7 +238,8 @@ def test_the_digest_covers_every_field() -> None:
     covered = sum(len(cls.model_fields) for cls in (Background, MachineType, InferenceModel, Rules, Pinned))
     assert covered == 3 + 7 + 8 + 5 + 7
     assert [f.name for f in dataclasses.fields(Instance)] == [
-        *("name", "machine_types", "models", "degradation", "rules", "pinned", "objective")
+        *("name", "machine_types", "models", "degradation", "rules", "pinned", "objective"),
+        *("upper", "slo_probability"),
     ]
 
 

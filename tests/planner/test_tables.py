@@ -45,7 +45,7 @@ def refused(path: Path) -> InputError:
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
 def test_read(tmp_path: Path, name: str) -> None:
-    values = read_table(write(tmp_path, ROWS, name), TYPES, MODELS)
+    values = read_table(write(tmp_path, ROWS, name), TYPES, MODELS).degradation
     expected = np.full((2, 2, 2), np.nan)
     expected[0, 0] = 0, 0.25
     expected[1, 1, 0] = 1.5
@@ -58,22 +58,22 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     values[rng.random(values.shape) < 0.1] = np.nan
     types, models = [f"type {k}" for k in range(3)], [f"model, {t}" for t in range(50)]
     (tmp_path / "t.parquet").write_bytes(write_table(values, types, models))
-    np.testing.assert_array_equal(read_table(tmp_path / "t.parquet", types, models), values)
+    np.testing.assert_array_equal(read_table(tmp_path / "t.parquet", types, models).degradation, values)
     pyarrow.csv.write_csv(pq.read_table(tmp_path / "t.parquet"), tmp_path / "t.csv")
-    np.testing.assert_array_equal(read_table(tmp_path / "t.csv", types, models), values)
+    np.testing.assert_array_equal(read_table(tmp_path / "t.csv", types, models).degradation, values)
 
 
 def test_a_million_rows(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random((12, 300, 300))
     types, models = [f"type-{k}" for k in range(12)], [f"model-{t}" for t in range(300)]
     (tmp_path / "t.parquet").write_bytes(write_table(values, types, models))
-    np.testing.assert_array_equal(read_table(tmp_path / "t.parquet", types, models), values)
+    np.testing.assert_array_equal(read_table(tmp_path / "t.parquet", types, models).degradation, values)
 
 
 def test_other_columns_and_column_orders(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("degradation,note,aggressor,victim,machine_type\n0.25,hm,b,a,gpu\n")
-    assert read_table(path, TYPES, MODELS)[0, 0, 1] == 0.25
+    assert read_table(path, TYPES, MODELS).degradation[0, 0, 1] == 0.25
 
 
 def test_other_types_of_columns(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_other_types_of_columns(tmp_path: Path) -> None:
         }
     )
     pq.write_table(large, tmp_path / "t.parquet")
-    assert read_table(tmp_path / "t.parquet", TYPES, MODELS)[0, 0, 1] == 2.0
+    assert read_table(tmp_path / "t.parquet", TYPES, MODELS).degradation[0, 0, 1] == 2.0
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
