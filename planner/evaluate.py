@@ -17,7 +17,7 @@ from planner.compiled import Compiled, multiplied
 from planner.instance import Instance
 from planner.integers import PPM
 from planner.plan import Plan
-from planner.rules import COUNTS, ON_ONE_MACHINE, Look, Violation, violations
+from planner.rules import COUNTS, Look, Violation, broken, violations
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -103,14 +103,14 @@ def evaluate(instance: Instance, plan: Plan) -> Evaluation:
         found = [*violations(look, COUNTS)]
         found += [] if found else [Violation("size", "holds more replicas on a machine than can be counted")]
         return Evaluation(None, tuple(found), 0, 0.0, 0, 0, 0, 0, ())
-    suffered = _suffered(c, plan, c.degradation, c.background)
-    look = Look(instance, c, plan, group, kind, suffered)
+    look = look_at(instance, plan)
+    suffered = look.suffered
     number = plan.count * plan.machines[group]
     missed = suffered > c.slack[kind[group], plan.model]
     n = max(int(number.sum()), 1)
     total = int((number * suffered).sum())
     return Evaluation(
-        objective=_objective(look, number),
+        objective=_objective(look),
         violations=tuple(violations(look)),
         total_degradation=total,
         mean_degradation=total / n,
@@ -153,14 +153,13 @@ def _factors(c: Compiled, plan: Plan) -> Ints:
     return factors
 
 
-def _suffered(c: Compiled, plan: Plan, degradation: Ints, background: Ints) -> Ints:
-    """Return what one replica of each entry of the plan suffers, shape (E,).
+def pair_sums(c: Compiled, plan: Plan, coefficients: Ints) -> Ints:
+    """Return what the others on its machine add to one replica of each entry, shape (E,), before any factor.
 
-    In the units of the coefficients: ``degradation`` (K, T, T) and ``background`` (P, T), or their
-    weighted counterparts ``cost`` and ``background_cost``.
+    ``coefficients`` (K, T, T) are ``degradation``, or its weighted counterpart ``cost``.
     """
     sizes, kind = np.diff(plan.start), c.type_of[plan.pool]
-    suffered = np.zeros(plan.model.size, dtype=np.int64)
+    sums = np.zeros(plan.model.size, dtype=np.int64)
     work = np.cumsum(sizes * sizes)
     first = 0
     while first < len(plan):
@@ -174,57 +173,88 @@ def _suffered(c: Compiled, plan: Plan, degradation: Ints, background: Ints) -> I
         ends = np.cumsum(per_victim)
         aggressor = np.repeat(opening - (ends - per_victim), per_victim) + np.arange(victim.size)
         on = np.repeat(np.repeat(kind[first:last], size), per_victim)
-        added = degradation[on, model[victim], model[aggressor]]
+        added = coefficients[on, model[victim], model[aggressor]]
         added *= count[aggressor] - (victim == aggressor)
-        suffered[entries] = np.add.reduceat(added, ends - per_victim) if added.size else 0
+        sums[entries] = np.add.reduceat(added, ends - per_victim) if added.size else 0
         first = last
+    return sums
+
+
+def _in_all(c: Compiled, plan: Plan, sums: Ints, background: Ints) -> Ints:
+    """Return what one replica of each entry suffers, from :func:`pair_sums` and ``background`` (P, T)."""
+    sizes = np.diff(plan.start)
     if c.factored:
-        suffered = multiplied(suffered, np.repeat(_factors(c, plan), sizes))
-    suffered += background[np.repeat(plan.pool, sizes), plan.model]
+        sums = multiplied(sums, np.repeat(_factors(c, plan), sizes))
+    suffered: Ints = sums + background[np.repeat(plan.pool, sizes), plan.model]
     return suffered
+
+
+def _suffered(c: Compiled, plan: Plan) -> Ints:
+    return _in_all(c, plan, pair_sums(c, plan, c.degradation), c.background)
 
 
 def suffered(instance: Instance, plan: Plan) -> Ints:
     """Return the degradation in ppm of one replica of each entry of a valid plan, shape (E,)."""
-    return _suffered(instance.compiled, plan, instance.compiled.degradation, instance.compiled.background)
-
-
-def broken_by(instance: Instance, pool: int, counts: Mapping[int, int]) -> tuple[Violation, ...]:
-    """Return the rules that one machine of a pool breaks with these replicas, model -> number."""
-    c, plan = instance.compiled, Plan.from_patterns([(pool, 1, counts)])
-    group = np.zeros(plan.model.size, dtype=np.int64)
-    felt = _suffered(c, plan, c.degradation, c.background)
-    look = Look(instance, c, plan, group, c.type_of[plan.pool], felt)
-    return tuple(violations(look, ON_ONE_MACHINE))
+    return _suffered(instance.compiled, plan)
 
 
 def suffered_at(instance: Instance, plan: Plan, degradation: Ints) -> Ints:
     """Return the same at other degradations in ppm, shape (K, T, T)."""
-    return _suffered(instance.compiled, plan, degradation, instance.compiled.background)
+    c = instance.compiled
+    return _in_all(c, plan, pair_sums(c, plan, degradation), c.background)
+
+
+def breaks(instance: Instance, pool: int, counts: Mapping[int, int]) -> bool:
+    """Whether one machine of a pool with these replicas, model -> number, breaks a rule of single machines."""
+    look = look_at(instance, Plan.from_patterns([(pool, 1, counts)]))
+    return any(bool(found.any()) for found in broken(look).values())
 
 
 def objective_of(instance: Instance, plan: Plan) -> int:
     """Return the objective in ppm of a plan that is known to be valid; checks nothing."""
     c = instance.compiled
     group = np.repeat(np.arange(len(plan)), np.diff(plan.start))
-    kind = c.type_of[plan.pool]
-    number = plan.count * plan.machines[group]
     plain = not (c.worst or c.soft.any())
-    suffered = number if plain else _suffered(c, plan, c.degradation, c.background)
-    return _objective(Look(instance, c, plan, group, kind, suffered), number)
+    suffered = plan.count if plain else _suffered(c, plan)
+    return _objective(Look(instance, c, plan, group, c.type_of[plan.pool], suffered))
 
 
-def _objective(look: Look, number: Ints) -> int:
+def look_at(instance: Instance, plan: Plan, sums: Ints | None = None) -> Look:
+    """Return ``plan`` beside ``instance``, with what every replica suffers; checks nothing.
+
+    ``sums`` (E,) are :func:`pair_sums` of its degradations, where they are known already.
+    """
+    c = instance.compiled
+    group = np.repeat(np.arange(len(plan)), np.diff(plan.start))
+    sums = pair_sums(c, plan, c.degradation) if sums is None else sums
+    return Look(instance, c, plan, group, c.type_of[plan.pool], _in_all(c, plan, sums, c.background))
+
+
+def machine_costs(look: Look, sums: Ints | None = None) -> Ints:
+    """Return the cost of one machine of each group in ppm, shape (G,).
+
+    The objective is the sum of these over machines; if it is ``worst``, their maximum. ``sums`` (E,) are
+    :func:`pair_sums` of costs, where they are known already.
+    """
     c, plan = look.c, look.plan
+    if not len(plan):
+        return np.zeros(0, dtype=np.int64)
     if c.worst:
-        return int(look.suffered.max(initial=0))
-    priced = _suffered(c, plan, c.cost, c.background_cost)
+        worst: Ints = np.maximum.reduceat(look.suffered, plan.start[:-1])
+        return worst
+    sums = pair_sums(c, plan, c.cost) if sums is None else sums
+    each = _in_all(c, plan, sums, c.background_cost)
     missed = (look.suffered > c.slack[look.kind[look.group], plan.model]) & c.soft[plan.model]
-    misses = int((number * c.miss_price[plan.model])[missed].sum())
-    pool, machines = plan.pool[look.group], plan.machines[look.group]
+    each += np.where(missed, c.miss_price[plan.model], 0)
+    pool = plan.pool[look.group]
     arrivals = np.maximum(plan.count - c.here[pool, plan.model], 0) * c.arrival_price[pool, plan.model]
-    moves = int((machines * arrivals).sum())
-    return int((number * priced).sum()) + misses + moves + int((c.price[plan.pool] * plan.machines).sum())
+    costs: Ints = np.add.reduceat(plan.count * each + arrivals, plan.start[:-1]) + c.price[plan.pool]
+    return costs
+
+
+def _objective(look: Look) -> int:
+    costs = machine_costs(look)
+    return int(costs.max(initial=0)) if look.c.worst else int((costs * look.plan.machines).sum())
 
 
 def _price(look: Look) -> int:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from planner.current import Current, Turn
-from planner.evaluate import broken_by
+from planner.evaluate import breaks
 from planner.plan import Plan
 
 _IDLE = 200  # machines that do not change, on which replicas may be parked
@@ -187,7 +187,7 @@ class _Ordering:
     def _keeps(self, i: int, counts: Counter[int]) -> bool:
         key = (self.machines[i].pool, frozenset(counts.items()))
         if key not in self.accepted:
-            self.accepted[key] = not broken_by(self.instance, self.machines[i].pool, counts)
+            self.accepted[key] = not breaks(self.instance, self.machines[i].pool, counts)
         return self.accepted[key]
 
     def _may_leave(self, i: int, t: int, target: int | None) -> bool:
