@@ -7,6 +7,7 @@ a mapping is made of one when somebody asks for it.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -96,6 +97,16 @@ class Groups:
         """Yield the groups by falling number of machines, at most so many of them."""
         order = np.argsort(-np.array(self._machines, dtype=np.int64), kind="stable")
         return self.at(order[:most].tolist())
+
+    def named(self, most: int | None) -> Iterator[tuple[str, Group]]:
+        """Yield them as :meth:`largest` does, each after its name.
+
+        A name is the machine type and which of its groups this is in that order, as in ``gpu#2``.
+        """
+        seen: Counter[str] = Counter()
+        for group in self.largest(most):
+            seen[group["machine_type"]] += 1
+            yield f"{group['machine_type']}#{seen[group['machine_type']]}", group
 
 
 def _number(name: Any, known: dict[Any, int], where: str) -> int:

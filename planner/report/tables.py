@@ -122,17 +122,19 @@ def header(plan: PlanFile) -> Iterator[str]:
 
 def machines(plan: PlanFile, *, everything: bool = False) -> Iterator[Table | str]:
     """Yield who lives where, the largest groups first."""
-    shown = list(plan.machines.largest(None if everything else _GROUPS))
-    rows = [(g["machines"], _place(g), sum(g["models"].values()), _who(g, everything)) for g in shown]
-    yield table("Machines", ("machines", "<type", "replicas on each", "~models on each"), rows)
+    shown = list(plan.machines.named(None if everything else _GROUPS))
+    rows = [
+        (_place(name, g), g["machines"], sum(g["models"].values()), _who(g, everything)) for name, g in shown
+    ]
+    yield table("Machines", ("<group", "machines", "replicas on each", "~models on each"), rows)
     if len(plan.machines) > len(shown):
         rest = len(plan.machines) - len(shown)
         yield f"  ... and {count(rest, 'more group')}; --all shows them"
 
 
-def _place(group: dict[str, Any]) -> str:
+def _place(name: str, group: dict[str, Any]) -> str:
     pinned = group.get("pinned")
-    return group["machine_type"] if pinned is None else f"{group['machine_type']} ({pinned})"
+    return name if pinned is None else f"{name} ({pinned})"
 
 
 def _who(group: dict[str, Any], everything: bool) -> str:

@@ -36,6 +36,14 @@ def test_groups_come_back_as_they_were() -> None:
     assert Groups.of(groups) is groups
 
 
+def test_groups_are_numbered_by_machine_type_the_largest_first() -> None:
+    groups = Groups.of(
+        [{"machine_type": t, "machines": n, "models": {"a": 1}} for t, n in (("x", 1), ("y", 2), ("x", 3))]
+    )
+    assert [(name, g["machines"]) for name, g in groups.named(2)] == [("x#1", 3), ("y#1", 2)]
+    assert [name for name, _ in groups.named(None)] == ["x#1", "y#1", "x#2"]
+
+
 def test_too_many_groups() -> None:
     groups = Groups(most=1)
     groups.append(GROUPS[0])
