@@ -12,6 +12,7 @@ import typer
 
 from planner import (
     cli_compare,
+    cli_explain,
     cli_instance,
     cli_learn,
     cli_loop,
@@ -57,7 +58,17 @@ def _planner(
     """
 
 
-for more in (cli_plan, cli_replan, cli_robust, cli_compare, cli_instance, cli_measure, cli_learn, cli_loop):
+for more in (
+    cli_plan,
+    cli_explain,
+    cli_replan,
+    cli_robust,
+    cli_compare,
+    cli_instance,
+    cli_measure,
+    cli_learn,
+    cli_loop,
+):
     app.add_typer(more.app)
 
 

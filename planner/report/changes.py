@@ -121,6 +121,8 @@ def trying(family: Family, left: float) -> str:
 def document(instance: Instance, reasons: Sequence[str], changes: Sequence[Change]) -> dict[str, Any]:
     """Return it as plain data; sizes are machines, ms, percent or replicas."""
     return {
+        "version": 1,
+        "instance": {"name": instance.name, "sha256": instance.sha256},
         "status": "infeasible",
         "reasons": list(reasons),
         "changes": [

@@ -19,7 +19,7 @@ from tests.tiny import plan, two_types, with_model, with_type
 
 Key = tuple[tuple[int, int, tuple[tuple[int, int], ...]], ...]
 SEEDS = range(60)
-_OF = 4  # so many moves one is checked
+_OF = 7  # so many moves one is checked
 
 
 def everything(moves: Moves) -> Iterator[Candidates]:
