@@ -58,7 +58,8 @@ def _planner(
     """
 
 
-for more in (
+#: In the order in which --help lists their commands.
+_PARTS = (
     cli_plan,
     cli_explain,
     cli_replan,
@@ -68,7 +69,8 @@ for more in (
     cli_measure,
     cli_learn,
     cli_loop,
-):
+)
+for more in _PARTS:
     app.add_typer(more.app)
 
 

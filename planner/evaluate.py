@@ -205,7 +205,7 @@ def suffered_at(instance: Instance, plan: Plan, degradation: Ints) -> Ints:
 
 
 def breaks(instance: Instance, pool: int, counts: Mapping[int, int]) -> bool:
-    """Whether one machine of a pool with these replicas, model -> number, breaks a rule of single machines."""
+    """Whether one machine of a pool with these replicas of models breaks a rule of single machines."""
     look = look_at(instance, Plan.from_patterns([(pool, 1, counts)]))
     return any(bool(found.any()) for found in broken(look).values())
 
