@@ -20,6 +20,7 @@ CORE = (
     "instance",
     "integers",
     "uncertainty",
+    "overflow",
     "compiled",
     "plan",
     "rules",
