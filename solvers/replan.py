@@ -197,7 +197,8 @@ class _Search:
             return Replanned(best, max(paid), self.proven[0], curve, self.fewest, stop=stop)
         fits = [p for p in curve if self.most is None or p.moves <= self.most]
         if fits:
-            return Replanned(fits[-1], fits[-1].bound, self.proven[0], curve, self.fewest, stop=stop)
+            bound = self.proven[0] if self.most is None else self._bound(self.most)
+            return Replanned(fits[-1], bound, self.proven[0], curve, self.fewest, stop=stop)
         proven = self.fewest > (self.most or 0)
         reason = f"of the plans found, the one that moves least moves {curve[0].moves:,} replicas"
         reasons = (reason, f"proven: {self.fewest:,} have to move" if proven else "fewer are not excluded")

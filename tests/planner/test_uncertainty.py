@@ -23,7 +23,16 @@ def uncertain(instance: Instance, share: float) -> Instance:
 
 
 def fleet(seed: int) -> Instance:
-    made = generate(models=8, types=2, replicas=60, slots=(4, 5), slo_fraction=1.0, feasible=True, seed=seed)
+    made = generate(
+        models=8,
+        types=2,
+        replicas=60,
+        slots=(4, 5),
+        slo_fraction=1.0,
+        feasible=True,
+        objective="price",
+        seed=seed,
+    )
     return uncertain(made, 0.5)
 
 

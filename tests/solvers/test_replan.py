@@ -48,6 +48,15 @@ def test_the_best_plan_within_any_number_of_moves_is_that_of_brute_force() -> No
     assert seen > 15
 
 
+def test_a_bound_holds_for_all_moves_allowed_where_the_search_is_cut_short() -> None:
+    for seed, now in tiny(range(10)):
+        best = best_by_moves(now)
+        for most in sorted(best):
+            found = replan(now, max_moves=most, time_limit=0.05)
+            least = min(cost for moves, cost in best.items() if moves <= most)
+            assert found.bound is None or found.bound <= least, (seed, most)
+
+
 def test_at_a_price_of_moves_the_sum_is_that_of_brute_force() -> None:
     for seed, now in tiny(_SEEDS):
         best = best_by_moves(now)
