@@ -11,13 +11,14 @@ divided by a million, and are read back as such.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
 from planner.errors import InputError
@@ -30,13 +31,14 @@ from planner.plan import Plan
 from planner.plan_form import PlanFile
 from planner.problems import check_crowd, first_problem
 from planner.reading import reason, regular_size
-from planner.result import Result, Status
+from planner.result import Progress, Result, Status
 from planner.rules import Violation
 from planner.writing import write_atomically
 
 LIMIT = 512 * 2**20  # bytes of a plan file
 _TOO_LARGE = f"must be at most {LIMIT // 2**20} MB"
 _FEW = 100_000
+_POINTS = 2_000  # of a history; more than a plot can show
 
 
 def plan_document(instance: Instance, result: Result) -> dict[str, Any]:
@@ -58,6 +60,7 @@ def plan_document(instance: Instance, result: Result) -> dict[str, Any]:
         **({} if promise is None else {"slo_probability": promise}),
         "note": result.note,
         "reasons": list(result.reasons),
+        "history": history_document(result.history),
         "summary": None if evaluation is None else summary_document(evaluation),
         "models": [] if evaluation is None else [outcome_document(m) for m in evaluation.models],
         "machines": [] if result.plan is None else list(_groups(instance, result.plan)),
@@ -67,6 +70,14 @@ def plan_document(instance: Instance, result: Result) -> dict[str, Any]:
 def exact(ppm: int | None) -> Decimal | None:
     """Return millionths as a decimal with six digits."""
     return None if ppm is None else Decimal(ppm).scaleb(-6)
+
+
+def history_document(history: Sequence[Progress]) -> list[list[Any]]:
+    """Return ``[seconds, objective, bound]`` of each improvement; evenly thinned out where there are many."""
+    spread = np.linspace(0, len(history) - 1, _POINTS).round().astype(int)
+    kept = range(len(history)) if len(history) <= _POINTS else spread.tolist()
+    points = (history[i] for i in kept)
+    return [[round(now.seconds, 3), exact(now.objective), exact(now.bound)] for now in points]
 
 
 def summary_document(evaluation: Evaluation) -> dict[str, Any]:
@@ -138,6 +149,8 @@ def inline(value: Any) -> str:
     if isinstance(value, dict) and any(isinstance(item, Decimal) for item in value.values()):
         items = (f"{json.dumps(key)}: {inline(item)}" for key, item in value.items())
         return "{" + ", ".join(items) + "}"
+    if isinstance(value, list) and any(isinstance(item, (list, Decimal)) for item in value):
+        return "[" + ", ".join(map(_json, value)) + "]"
     return _ENCODE(value)
 
 
@@ -323,3 +336,8 @@ def _false_claims(document: PlanFile, evaluation: Evaluation) -> Iterator[Violat
         yield Violation("bound", f"the file claims the bound {document.bound:f} above {objective:f}")
     if document.status is Status.OPTIMAL and document.bound != objective:
         yield Violation("status", "the file claims 'optimal' without a bound equal to the objective")
+    for seconds, _, bound in document.history:
+        if bound is not None and bound > objective:
+            what = f"the file claims the bound {bound:f} after {seconds:g} s, above {objective:f}"
+            yield Violation("history", what)
+            break

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+)
 
 from planner.groups import Groups
 from planner.names import Name
@@ -27,6 +36,17 @@ def _float(value: Any) -> Any:
 Exact = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0, le=10**15, decimal_places=6)]
 Real = Annotated[float, BeforeValidator(_float), Field(ge=0, le=1e15)]
 Whole = Annotated[int, Field(ge=0, le=10**18, strict=True)]
+Moment = tuple[Real, Exact | None, Exact | None]
+
+
+def _in_time_order(history: tuple[Moment, ...]) -> tuple[Moment, ...]:
+    if any(later[0] < earlier[0] for earlier, later in pairwise(history)):
+        raise ValueError("must be in time order")
+    return history
+
+
+#: Seconds, incumbent's objective and bound, at each improvement of one of them.
+History = Annotated[tuple[Moment, ...], Field(max_length=5_000), AfterValidator(_in_time_order)]
 
 
 class _Document(BaseModel):
@@ -95,6 +115,7 @@ class PlanFile(_Document):
     slo_probability: Annotated[float, BeforeValidator(_float), Field(ge=0.5, le=0.9999)] | None = None
     note: str = ""
     reasons: tuple[str, ...] = ()
+    history: History = ()
     summary: Summary | None = None
     models: tuple[Outcome, ...] = ()
     machines: Annotated[Groups, PlainValidator(Groups.of), WithJsonSchema({"type": "array"})]
