@@ -19,6 +19,7 @@ from planner import (
     cli_measure,
     cli_plan,
     cli_replan,
+    cli_report,
     cli_robust,
 )
 from planner.exits import EXIT_CODES, Commands, unforeseen
@@ -62,6 +63,7 @@ def _planner(
 _PARTS = (
     cli_plan,
     cli_explain,
+    cli_report,
     cli_replan,
     cli_robust,
     cli_compare,

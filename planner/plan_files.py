@@ -292,6 +292,7 @@ def _patterns(document: PlanFile, instance: Instance) -> Iterator[tuple[int, int
 class Checked:
     """A plan file beside what the checker says of it; it is valid without ``violations``."""
 
+    plan: Plan
     evaluation: Evaluation
     violations: tuple[Violation, ...]
 
@@ -318,11 +319,17 @@ def check_plan(path: str | Path, instance: Instance) -> Checked:
     """
     document = read_plan(path, _most_groups(instance))
     try:
-        instance = promised(document, instance)
-        evaluation = evaluate(instance, plan_of(document, instance))
+        return check_document(document, instance)
     except InputError as error:
         raise error.in_file(str(path)) from None
-    return Checked(evaluation, (*evaluation.violations, *_false_claims(document, evaluation)))
+
+
+def check_document(document: PlanFile, instance: Instance) -> Checked:
+    """Check the plan in a document as :func:`check_plan` does; its errors have no file yet."""
+    instance = promised(document, instance)
+    plan = plan_of(document, instance)
+    evaluation = evaluate(instance, plan)
+    return Checked(plan, evaluation, (*evaluation.violations, *_false_claims(document, evaluation)))
 
 
 def _false_claims(document: PlanFile, evaluation: Evaluation) -> Iterator[Violation]:

@@ -1,0 +1,1 @@
+"""Drawings of a few kinds of shapes, written as SVG for light and dark screens and as PNG."""

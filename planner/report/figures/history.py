@@ -1,0 +1,157 @@
+"""Incumbent and bound over time, a panel for each solver, all on the same axes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from planner.plan_form import History
+from planner.report.cases import Case, Entry
+from planner.report.drawing.shapes import Dots, Drawing, Line, Point, Text, name_text, ticks
+from planner.report.figures.figure import NARROW, WIDE, Figure, stem
+from planner.report.text import number, percent
+
+_GAP = 18.0
+_HIGH = 150.0
+_FIRST = 0.01  # seconds; what was earlier is drawn there
+_REACH = 0.5  # how far from the best plan values are drawn, relative to it
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """From seconds and objectives to pixels."""
+
+    x: Callable[[float], float]
+    y: Callable[[float], float]
+    low: float
+    high: float
+    last: float
+
+
+def history(case: Case, name: str) -> Figure | None:
+    """Return the figure; None if no plan file tells of more than one moment."""
+    known = [e for e in case.entries if e.form is not None and e.form.history and e.row.objective is not None]
+    entries = [e for e in known if len(_moments(e)) > 1]
+    if not entries:
+        return None
+    low, high, cut = _range(case, entries)
+    notes = "Solid: the best plan so far; dashed: the proven bound; between them, the gap. "
+    notes += "Time is logarithmic. "
+    notes += "Values beyond a panel are drawn at its edge. " if cut else ""
+    if rest := [f"{e.solver} ({number(e.row.objective, 4)})" for e in known if e not in entries]:
+        notes += f"One plan and no bound: {', '.join(rest)}."
+    columns = min(4, len(entries))
+    return Figure(
+        name=stem(name, "history"),
+        title="Incumbent and bound over time",
+        wide=_draw(entries, WIDE, columns, (low, high)),
+        narrow=_draw(entries, NARROW, min(2, columns), (low, high)),
+        columns=("solver", "seconds", "objective", "bound"),
+        rows=[(e.solver, *moment) for e in known for moment in _moments(e)],
+        notes=(notes.strip(),) * 2,
+    )
+
+
+def _moments(entry: Entry) -> History:
+    return entry.form.history if entry.form is not None else ()
+
+
+def _range(case: Case, entries: Sequence[Entry]) -> tuple[float, float, bool]:
+    """Return the objectives to draw, around the best plan, and whether others are left out."""
+    values = [float(v) for e in entries for _, *pair in _moments(e) for v in pair if v is not None]
+    best = float(case.best or 0)
+    reach = best * _REACH or 1.0
+    low, high = max(min(values), best - reach), min(max(values), best + reach)
+    margin = (high - low or abs(best) or 1.0) * 0.08
+    return low - margin, high + margin, low > min(values) or high < max(values)
+
+
+def _draw(entries: Sequence[Entry], room: float, columns: int, span: tuple[float, float]) -> Drawing:
+    result = Drawing(room)
+    wide = (room - _GAP * (columns - 1)) / columns
+    last = max(10 * _FIRST, *(max(e.row.runtime_s, _moments(e)[-1][0]) for e in entries))
+    for i, entry in enumerate(entries):
+        panel = _panel(entry, wide, span, last, room)
+        result.place(panel, (i % columns) * (wide + _GAP), (i // columns) * (panel.height + _GAP))
+        result.height = max(result.height, (i // columns) * (panel.height + _GAP) + panel.height)
+    return result
+
+
+def _panel(entry: Entry, wide: float, span: tuple[float, float], last: float, room: float) -> Drawing:
+    high = _HIGH if wide < room else 220.0
+    left, top, bottom = 52.0, 42.0, 22.0
+    result = Drawing(wide, top + high + bottom)
+    (low, above) = span
+
+    def x(seconds: float) -> float:
+        share = math.log(max(seconds, _FIRST) / _FIRST) / math.log(last / _FIRST)
+        return left + (wide - left - 6) * share
+
+    def y(value: float) -> float:
+        return top + high * (1 - (min(max(value, low), above) - low) / (above - low))
+
+    axes = _Axes(x, y, low, above, last)
+    _grid(result, axes, top + high, wide)
+    _lines(result, entry, axes)
+    row = entry.row
+    objective = number(row.objective, 4)
+    result.add(name_text(0, 13, entry.solver, wide, 13, bold=True))
+    gap = f", gap {percent(_gap(entry))}" if row.bound is not None else ", no bound"
+    result.add(name_text(0, 30, f"{objective}{gap}", wide, 11.5, fill="muted"))
+    return result
+
+
+def _gap(entry: Entry) -> float:
+    objective, bound = entry.row.objective, entry.row.bound
+    return float((objective - bound) / objective) if objective and bound is not None else 0.0
+
+
+def _grid(result: Drawing, axes: _Axes, bottom: float, wide: float) -> None:
+    marks = ticks(axes.low, axes.high, 4)
+    step = marks[1] - marks[0] if len(marks) > 1 else 1.0
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    for value in marks:
+        result.add(Line(((52.0, axes.y(value)), (wide - 6, axes.y(value))), "grid"))
+        result.add(Text(46, axes.y(value) + 4, f"{value:,.{digits}f}", 10.5, "end", "muted"))
+    decades = range(math.ceil(math.log10(_FIRST)), math.floor(math.log10(axes.last)) + 1)
+    for power in decades:
+        at = axes.x(10.0**power)
+        result.add(Line(((at, bottom), (at, bottom + 4)), "line"))
+        result.add(Text(at, bottom + 16, f"{10.0**power:g} s", 10.5, "middle", "muted"))
+    result.add(Line(((52.0, bottom), (wide - 6, bottom)), "line"))
+
+
+def _lines(result: Drawing, entry: Entry, axes: _Axes) -> None:
+    moments = _moments(entry)
+    end = max(entry.row.runtime_s, moments[-1][0])
+    incumbents = _steps([(s, float(o)) for s, o, _ in moments if o is not None], end, axes)
+    bounds = _steps([(s, float(b)) for s, _, b in moments if b is not None], end, axes)
+    if bounds and incumbents:
+        begin = max(incumbents[0][0], bounds[0][0])
+        gap = (*_since(incumbents, begin), *reversed(_since(bounds, begin)))
+        result.add(Line(gap, fill="tint", opacity=0.7))
+    if bounds:
+        result.add(Line(tuple(bounds), "s1", 2.0, dashed=True))
+    if incumbents:
+        result.add(Line(tuple(incumbents), "s0", 2.0), Dots((incumbents[-1],), 3.5, "s0"))
+
+
+def _since(points: list[Point], begin: float) -> list[Point]:
+    """Return the part of a line of steps that is not left of ``begin``."""
+    before = [point for point in points if point[0] <= begin]
+    return [(begin, before[-1][1]), *(point for point in points if point[0] > begin)]
+
+
+def _steps(values: Sequence[tuple[float, float]], end: float, axes: _Axes) -> list[Point]:
+    """Return a line that keeps a value until the next one comes."""
+    points: list[Point] = []
+    for seconds, value in values:
+        at = (axes.x(seconds), axes.y(value))
+        if points and points[-1][1] != at[1]:
+            points.append((at[0], points[-1][1]))
+        if not points or points[-1] != at:
+            points.append(at)
+    if points:
+        points.append((axes.x(end), points[-1][1]))
+    return points
