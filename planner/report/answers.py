@@ -13,6 +13,7 @@ from planner.result import Status
 
 _OVERVIEW = 100
 _REMARKS = 12
+_WORTH_SAYING = 0.2  # a gap above says little of the plan
 _STATUS: dict[Status, tuple[str, Tone]] = {
     Status.OPTIMAL: ("proven optimal", "good"),
     Status.FEASIBLE: ("feasible", ""),
@@ -26,7 +27,8 @@ def answer(case: Case) -> Answer:
     entry = case.main
     words, tone = _status(case, entry)
     reasons = () if entry.form is None else entry.form.reasons
-    remarks = [text for text in (entry.row.note, *reasons[:_REMARKS]) if text]
+    note = [f"{entry.row.solver}: {entry.row.note}"] if entry.row.note else []
+    remarks = [*note, *reasons[:_REMARKS]]
     if len(reasons) > _REMARKS:
         remarks.append(f"... and {count(len(reasons) - _REMARKS, 'more reason')}")
     return Answer(
@@ -45,6 +47,9 @@ def _status(case: Case, entry: Entry) -> tuple[str, Tone]:
     objective, bound = entry.row.objective, case.bound
     if objective is not None and bound is not None and bound[0] == objective:
         return _STATUS[Status.OPTIMAL]
+    gap = case.gap(objective)
+    if gap is not None and gap < _WORTH_SAYING:
+        return f"within {percent(gap)} of optimal", ""
     return _STATUS[entry.row.status]
 
 

@@ -79,16 +79,24 @@ class Table:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure in a block, under a heading of its own if ``heading``."""
+    """A figure in a block, under a heading of its own if ``heading``.
+
+    Its notes stand below it unless the block says for all of its figures what they say (``noted``).
+    """
 
     figure: Figure
     heading: str = ""
     beside: str = ""
+    noted: bool = True
 
 
 @dataclass(frozen=True)
 class Block:
-    """A heading and what stands under it; ``pairs`` of figures stand beside each other on a wide page."""
+    """A heading and what stands under it.
+
+    With ``pairs``, figures and the table after them stand two beside each other on a wide page. With
+    ``scale``, the classes of degradation are explained above the figures.
+    """
 
     anchor: str
     heading: str

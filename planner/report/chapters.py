@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from planner.report.blocks import Block, Cell, Drawn, Table, Tone
 from planner.report.cases import Case, Entry
-from planner.report.figures.heat import heat
+from planner.report.figures.heat import MOST, MOST_NARROW, heat
 from planner.report.figures.history import history
 from planner.report.figures.latency import latency
 from planner.report.figures.placement import placement
@@ -68,10 +68,16 @@ def _heat(case: Case, entry: Entry, name: str) -> Iterator[Block]:
     instance = case.instance
     if instance is None:
         return
-    found = [(k, heat(instance, k, name)) for k in range(min(len(instance.machine_types), _HEAT))]
-    drawn = [Drawn(figure, figure.title) for _, figure in found if figure is not None]
+    found = [(m.name, heat(instance, k, name)) for k, m in enumerate(instance.machine_types[:_HEAT])]
+    drawn = [Drawn(figure, kind, noted=False) for kind, figure in found if figure is not None]
     if drawn:
         intro = "What one replica of the model in the column adds to the latency of the model in the row."
+        there = len(instance.models)
+        if there > MOST:
+            intro += f" The {MOST} worst of {there:,} models ({MOST_NARROW} on a narrow page), as victim and "
+            intro += "aggressor together."
+        elif there > MOST_NARROW:
+            intro += f" On a narrow page the {MOST_NARROW} worst of {there} models."
         if len(instance.machine_types) > _HEAT:
             intro += f" The first {_HEAT} of {len(instance.machine_types)} machine types."
         yield Block("degradation", "Degradation by pair", intro, drawn, pairs=len(drawn) > 1, scale=True)

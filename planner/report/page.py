@@ -10,7 +10,7 @@ from planner.report.blocks import Block, Cell, Chapter, Drawn, Page, Table
 from planner.report.cases import Case
 from planner.report.drawing import palette, svg
 from planner.report.drawing.png import png
-from planner.report.figures.figure import Figure
+from planner.report.figures.figure import WIDE, Figure
 from planner.report.figures.measured import measured
 from planner.report.figures.profile import profile_figure
 from planner.report.forms import Between, EvaluationFile, ValidationFile
@@ -18,8 +18,8 @@ from planner.report.inputs import Results
 from planner.report.profiles import GAP_SHIFT, LEAST_TIME, TIME_SHIFT, Many
 from planner.report.text import count, milliseconds, number, percent, slowdown
 
-_CHAPTERS = 4
-_MODELS = 30
+_CHAPTERS = 3
+_MODELS = 14
 _SCORES = 80
 
 
@@ -128,14 +128,16 @@ def _validation(path: Path, found: ValidationFile, number_of: int) -> Iterator[B
         for p in found.plans
     ]
     columns = ("plan", "replicas measured", "predicted sum", "measured sum", "first plan / this")
+    yield Block("measured", f"Measured against predicted{of}", intro, table=Table(columns, rows))
     figure = measured(found, f"validation {number_of or ''}")
-    drawn = [Drawn(figure)] if figure else []
-    yield Block("measured", f"Measured against predicted{of}", intro, drawn, table=Table(columns, rows))
-    if models := _measured_models(found):
-        yield Block("measured-models", f"Measured models{of}", table=models)
+    if figure is not None:
+        models = _measured_models(found)
+        yield Block(
+            "measured-models", f"Measured models{of}", figures=[Drawn(figure)], pairs=True, table=models
+        )
 
 
-def _measured_models(found: ValidationFile) -> Table | None:
+def _measured_models(found: ValidationFile) -> Table:
     every = [(p, m) for p in found.plans for m in p.models]
     every.sort(key=lambda item: -abs(item[1].measured - item[1].predicted))
     rows = [
@@ -144,17 +146,14 @@ def _measured_models(found: ValidationFile) -> Table | None:
             Cell(p.name, name=True),
             Cell(slowdown(m.predicted)),
             Cell(slowdown(m.measured)),
-            Cell(milliseconds(m.latency_ms)),
-            Cell(milliseconds(m.slo_ms)),
+            Cell(f"{milliseconds(m.latency_ms)} / {milliseconds(m.slo_ms)}"),
             Cell(f"{m.missed:,} of {m.replicas:,}", "bad" if m.missed else ""),
         ]
         for p, m in every[:_MODELS]
     ]
-    note = (
-        f"The {_MODELS} whose prediction was furthest off, of {len(every):,}." if len(every) > _MODELS else ""
-    )
-    columns = ("model", "plan", "predicted", "measured", "latency ms", "SLO ms", "over the SLO")
-    return Table(columns, rows, left=2, note=note or "The furthest off first.") if rows else None
+    more = f" {_MODELS} of {len(every):,}." if len(every) > _MODELS else ""
+    columns = ("model", "plan", "predicted", "measured", "latency / SLO ms", "over")
+    return Table(columns, rows, left=2, note=f"Means over replicas, the furthest off first.{more}")
 
 
 def _evaluation(path: Path, found: EvaluationFile) -> Block:
@@ -213,7 +212,8 @@ def render(page: Page) -> str:
 
     def drawing(figure: Figure, kind: str) -> Markup:
         what = figure.wide if kind == "wide" else figure.narrow
-        return Markup(svg.inline(what, figure.title, kind=kind))
+        half = " half" if kind == "wide" and what.width < WIDE else ""
+        return Markup(svg.inline(what, figure.title, kind=kind + half))
 
     template = environment.get_template("page.html.j2")
     return template.render(

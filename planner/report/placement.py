@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,10 +69,9 @@ class TypeMap:
     patterns: int
     boxes: tuple[Box, ...]
 
-    @property
-    def unseen(self) -> tuple[int, int]:
-        """Patterns that are not shown, and the machines that carry them."""
-        return self.patterns - len(self.boxes), self.used - sum(box.machines for box in self.boxes)
+    def unseen(self, boxes: Sequence[Box]) -> tuple[int, int]:
+        """Return how many patterns are not among ``boxes``, and the machines that carry them."""
+        return self.patterns - len(boxes), self.used - sum(box.machines for box in boxes)
 
 
 def checked_maps(instance: Instance, plan: Plan) -> list[TypeMap]:

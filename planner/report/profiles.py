@@ -117,7 +117,7 @@ def _ratio(case: Case, entry: Entry) -> float:
 
 def shifted_mean(values: Sequence[float], shift: float) -> float:
     """Return the shifted geometric mean of values that are not negative."""
-    return math.exp(sum(math.log(value + shift) for value in values) / len(values)) - shift
+    return shift * math.expm1(sum(math.log1p(value / shift) for value in values) / len(values))
 
 
 def profile(measures: Measures) -> dict[str, list[tuple[float, float]]]:

@@ -7,7 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from planner.report.drawing.palette import COLOURS
-from planner.report.drawing.shapes import Blocks, Dots, Drawing, Line, Text
+from planner.report.drawing.shapes import ISOLATED, Blocks, Dots, Drawing, Line, Text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +16,7 @@ _PER_INCH = 100.0  # pixels of a drawing
 _DOTS = 200  # of the picture, for each inch
 _FONT = "DejaVu Sans"  # comes with matplotlib
 _NARROWER = 0.9  # of a size in the drawing, as that font is wide
+_UNSEEN = {ord(mark): None for mark in ISOLATED}  # the font has no glyphs for these
 _ALIGN = {"start": "left", "middle": "center", "end": "right"}
 
 
@@ -60,13 +61,21 @@ def _look(stroke: str | None, dashed: bool, width: float) -> dict[str, Any]:
 
 
 def _blocks(axes: Axes, shape: Blocks, order: int) -> None:
-    from matplotlib.patches import FancyBboxPatch, Rectangle
+    from matplotlib.patches import FancyBboxPatch, PathPatch
+    from matplotlib.path import Path
+    from matplotlib.transforms import Affine2D
 
     look = {"facecolor": _colour(shape.fill), "zorder": order, **_look(shape.stroke, shape.dashed, 1.0)}
+    if not shape.radius:
+        boxes = [
+            Path.unit_rectangle().transformed(Affine2D().scale(w, h).translate(x, y))
+            for x, y, w, h in shape.blocks
+        ]
+        axes.add_patch(PathPatch(Path.make_compound_path(*boxes), **look))
+        return
     for x, y, w, h in shape.blocks:
         round_off = f"round,pad=0,rounding_size={min(shape.radius, w / 2, h / 2)}"
-        box = FancyBboxPatch((x, y), w, h, boxstyle=round_off, **look) if shape.radius else None
-        axes.add_patch(box or Rectangle((x, y), w, h, **look))
+        axes.add_patch(FancyBboxPatch((x, y), w, h, boxstyle=round_off, **look))
 
 
 def _line(axes: Axes, shape: Line, order: int) -> None:
@@ -91,7 +100,7 @@ def _text(axes: Axes, shape: Text, order: int) -> None:
     drawn = axes.text(
         shape.x,
         shape.y,
-        shape.text,
+        shape.text.translate(_UNSEEN),
         fontsize=_points(shape.size * _NARROWER),
         fontfamily=_FONT,
         fontweight="bold" if shape.bold else "normal",

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+#: What stands before and after a name in a longer text, so that its direction is its own.
+ISOLATED = ("\u2068", "\u2069")
+
 Point = tuple[float, float]
 Anchor = Literal["start", "middle", "end"]
 

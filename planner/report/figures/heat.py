@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from planner.instance import Instance
 from planner.report.drawing.palette import degree
-from planner.report.drawing.shapes import Blocks, Drawing, Text, name_text
+from planner.report.drawing.shapes import Blocks, Drawing, Text, name_text, width
 from planner.report.figures.figure import NARROW, Figure, stem
 
 Floats = NDArray[np.float64]
 
 _PANEL = 470.0  # pixels; two beside each other on a wide page
-_MOST, _MOST_NARROW = 30, 14
+MOST, MOST_NARROW = 30, 14  # models on a wide and on a narrow page
+_CORNER = 56.0  # pixels that say which side is which
 _NUMBERS = 26.0  # pixels of a cell that has room for its value
 
 
@@ -29,9 +30,9 @@ def heat(instance: Instance, k: int, case: str) -> Figure | None:
     there = len(order)
     return Figure(
         name=stem(case, "heat-map", k + 1, machine_type),
-        title=machine_type,
-        wide=_draw(values, names, order[:_MOST], _PANEL),
-        narrow=_draw(values, names, order[:_MOST_NARROW], NARROW),
+        title=f"Degradation by pair on {machine_type}",
+        wide=_draw(values, names, order[:MOST], _PANEL),
+        narrow=_draw(values, names, order[:MOST_NARROW], NARROW),
         columns=("machine_type", "victim", "aggressor", "degradation"),
         rows=[
             (machine_type, names[t], names[u], float(values[t, u]))
@@ -39,7 +40,7 @@ def heat(instance: Instance, k: int, case: str) -> Figure | None:
             for u in order
             if not np.isnan(values[t, u])
         ],
-        notes=(_shown(there, _MOST), _shown(there, _MOST_NARROW)),
+        notes=(_shown(there, MOST), _shown(there, MOST_NARROW)),
         scale=True,
     )
 
@@ -59,10 +60,11 @@ def _worst(values: Floats) -> list[int]:
 
 def _draw(values: Floats, names: list[str], order: list[int], room: float) -> Drawing:
     n = len(order)
-    label = min(150.0 if room > NARROW else 96.0, room * 0.32)
+    longest = max(width(names[t], 11.5) for t in order) + 10
+    label = min(max(longest, _CORNER), 150.0 if room > NARROW else 100.0)
     side = min((room - label) / n, 44.0)
     size = max(8.0, min(11.5, side - 1.5))
-    high = 84.0
+    high = min(max(longest + 4, 34.0), 110.0)
     result = Drawing(room, high + n * side + 2)
     cells: dict[int, list[tuple[float, float, float, float]]] = defaultdict(list)
     gap = 1.0 if side > 8 else 0.5
@@ -76,7 +78,7 @@ def _draw(values: Floats, names: list[str], order: list[int], room: float) -> Dr
         y = high + (i + 0.5) * side + size * 0.35
         result.add(name_text(label - 6, y, names[t], label - 8, size, anchor="end", fill="ink"))
         x = label + (i + 0.5) * side + size * 0.35
-        result.add(name_text(x, high - 6, names[t], high - 12, size, upward=True, fill="ink"))
+        result.add(name_text(x, high - 6, names[t], high - 8, size, upward=True, fill="ink"))
         if side >= _NUMBERS:
             result.add(*_numbers(values, order, i, (label, high, side)))
     result.add(Text(0, 12, "victim ↓", 11, fill="muted"), Text(0, 27, "beside →", 11, fill="muted"))

@@ -72,7 +72,9 @@ def _draw(models: Sequence[Outcome], alone: Alone, room: float) -> Drawing:
     result.add(Text(x(1), 14, "SLO", 11.5, "middle", bold=True))
     for i, m in enumerate(models):
         y = top + i * row + (28 if narrow else row / 2)
-        reach = (y - 9, y + 9) if narrow else (y - row / 2, y + row / 2)  # names stand above narrow bars
+        reach = (
+            (y - 9, y + 9) if narrow else (y - row / 2 - 0.5, y + row / 2)
+        )  # names stand above narrow bars
         marks = ticks(0.0, most, 4 if narrow else 8)
         result.add(*(Line(((x(tick), reach[0]), (x(tick), reach[1])), "grid") for tick in marks))
         result.add(Line(((x(1), reach[0]), (x(1), reach[1])), "ink", 1.5))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from planner.report.drawing.palette import degree
 from planner.report.drawing.shapes import Blocks, Drawing, Text, name_text, width
@@ -15,37 +15,37 @@ _EDGE = 8.0
 _TILE = 24.0
 _HEAD = 34.0
 _MOST_TILES = 8
+_FEW = 3  # boxes on a narrow page, beside the costliest
 
 
 def placement(maps: TypeMap, case: str, number: int) -> Figure:
     """Return the map of one machine type; ``number`` tells its files from those of other types."""
+    few = [*[b for b in maps.boxes if not b.costly][:_FEW], *[b for b in maps.boxes if b.costly][:1]]
     return Figure(
         name=stem(case, "placement", number, maps.machine_type),
         title=f"Placement on {maps.machine_type}",
         wide=_draw(maps.boxes, WIDE, 4),
-        narrow=_draw(maps.boxes, NARROW, 1),
+        narrow=_draw(few, NARROW, 1),
         columns=("machine_type", "pattern", "machines", "model", "replicas", "degradation"),
         rows=[
             (maps.machine_type, i, box.machines, tile.model, tile.count, tile.degradation)
             for i, box in enumerate(maps.boxes, start=1)
             for tile in box.tiles
         ],
-        notes=(_unseen(maps),) * 2,
+        notes=(_unseen(maps, maps.boxes), _unseen(maps, few)),
         scale=True,
     )
 
 
-def _unseen(maps: TypeMap) -> str:
-    patterns, machines = maps.unseen
+def _unseen(maps: TypeMap, boxes: Sequence[Box]) -> str:
+    patterns, machines = maps.unseen(boxes)
     if not patterns:
         return ""
-    shown = (
-        f"The {len(maps.boxes)} patterns shown stand for {maps.used - machines:,} of {maps.used:,} machines"
-    )
+    shown = f"The {len(boxes)} patterns shown stand for {maps.used - machines:,} of {maps.used:,} machines"
     return f"{shown}; {count(patterns, 'more pattern')} on {count(machines, 'machine')} not shown."
 
 
-def _draw(boxes: tuple[Box, ...], room: float, columns: int) -> Drawing:
+def _draw(boxes: Sequence[Box], room: float, columns: int) -> Drawing:
     """Return boxes in rows; all of a row are as high as its highest."""
     result = Drawing(room)
     wide = (room - _GAP * (columns - 1)) / columns

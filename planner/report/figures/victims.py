@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from planner.plan_form import Outcome
 from planner.report.drawing.shapes import (
+    ISOLATED,
     Anchor,
     Blocks,
     Dots,
@@ -105,6 +106,6 @@ def _label(result: Drawing, m: Outcome, y: float, left: float, room: float) -> N
             break
         shown = fit(name, space, 11.5)
         result.add(Blocks(((at, y + 20, 8, 8),), fill, None, 2))
-        result.add(Text(at + 12, y + 28, shown, 11.5, fill="muted", whole=None if shown == name else name))
-        result.add(Text(at + 12 + width(shown, 11.5), y + 28, amount, 11.5, fill="muted"))
+        words = f"{ISOLATED[0]}{shown}{ISOLATED[1]}{amount}"
+        result.add(Text(at + 12, y + 28, words, 11.5, fill="muted", whole=None if shown == name else name))
         at += 12 + width(shown, 11.5) + width(amount, 11.5) + 14
