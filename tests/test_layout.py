@@ -30,7 +30,7 @@ CORE = (
 )
 HEAVY = (
     *("numpy", "numba", "pandas", "ortools", "pyomo", "highspy"),
-    *("pyarrow", "pydantic", "rich", "torch", "scipy"),
+    *("pyarrow", "pydantic", "rich", "torch", "scipy", "jinja2", "matplotlib"),
 )
 
 

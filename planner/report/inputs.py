@@ -134,7 +134,7 @@ def _read(path: Path) -> BaseModel:
         return read_plan(path)
     form = next((form for key, form in _FORMS.items() if key in data), None)
     if form is None:
-        raise InputError(f"must be {_KINDS}; found a document with", value=", ".join(data) or "no fields")
+        raise InputError(f"must be {_KINDS}, by its fields", value=", ".join(data) or "no fields")
     try:
         return form.model_validate(data)
     except ValidationError as error:

@@ -30,7 +30,7 @@ from solvers.run import Outcome, Run, Solver
 from tests import tiny
 from tests.solvers import naughty
 
-COMMANDS = ("plan", "check", "compare", "show", "generate", "solvers", "schema")
+COMMANDS = ("plan", "check", "compare", "show", "report", "generate", "solvers", "schema")
 Register = Callable[[Solver], str]
 
 

@@ -49,6 +49,7 @@ def test_a_wheel_does_not_take_the_packages_of_the_folder_it_runs_in(tmp_path: P
     planner = tmp_path / "venv" / "bin" / "planner"
     assert "optimal" in run(home, planner, "plan", "pair.yaml", "--time-limit", 20, "-o", "p.json")
     assert "valid" in run(home, planner, "check", "pair.yaml", "p.json")
+    assert "written" in run(home, planner, "report", "p.json", "--instance", "pair.yaml", "-o", "p.html")
     assert "greedy" in run(home, planner, "compare", "pair.yaml", "--solver", "greedy", "--solver", "milp")
     where = run(
         home, python, "-P", "-c", "import planner, solvers; print(planner.__file__, solvers.__file__)"
