@@ -61,13 +61,16 @@ def _proof(case: Case, entry: Entry) -> str:
 
 def _headline(case: Case, entry: Entry) -> str:
     row = entry.row
-    if row.objective is None and row.machines_used is None:
-        told = row.status is Status.INFEASIBLE
-        return "No plan can exist." if told else "No plan was found, and no proof that there is none."
+    if row.status is Status.INFEASIBLE:
+        return "No plan can exist."
+    if row.status is Status.NO_PLAN:
+        return "No plan was found, and no proof that there is none."
     replicas = sum(m.replicas for m in entry.models)
     models = sum(1 for m in entry.models if m.replicas)
     machines = "" if row.machines_used is None else f" on {count(row.machines_used, 'machine')}"
     begins = f"{count(replicas, 'replica')} of {count(models, 'model')}{machines}. " if replicas else ""
+    if row.objective is None:
+        return f"{begins}The file states no objective; with the instance it is worked out."
     gap = case.gap(row.objective)
     if gap is None:
         return f"{begins}How much better a plan could be is not known: there is no bound."
@@ -85,12 +88,9 @@ def _facts(case: Case, entry: Entry) -> Iterator[Fact]:
         data = {"misses": str(row.misses)}
         if row.misses:
             hit = sum(1 for m in entry.models if m.misses)
-            of = (
-                f"{count(row.misses, 'replica')} of {count(hit, 'model')} over the SLO"
-                if hit
-                else "replicas over"
-            )
-            yield Fact("SLOs", f"{row.misses:,} missed", of, "bad", data)
+            of = f" of {count(hit, 'model')}" if hit else ""
+            beside = f"{count(row.misses, 'replica')}{of} over the SLO"
+            yield Fact("SLOs", f"{row.misses:,} missed", beside, "bad", data)
         else:
             beside = f"{count(limited, 'model')} with an SLO" if entry.models else ""
             yield Fact("SLOs", "all met" if limited or not entry.models else "none set", beside, "good", data)
@@ -116,10 +116,12 @@ def _aim(case: Case) -> str:
     asked = None if case.instance is None else case.instance.objective
     if isinstance(asked, Objective):
         return f"{number(asked.degradation)} × degradation + {number(asked.price)} × price"  # noqa: RUF001
-    words = {"degradation": "total degradation, weighted", "price": "price of machines used"}
-    return words.get(
-        asked or "", "worst degradation of any replica" if asked else "as the instance defines it"
-    )
+    words = {
+        "degradation": "total degradation, weighted",
+        "price": "price of machines used",
+        "worst": "worst degradation of any replica",
+    }
+    return words.get(asked or "", "as the instance defines it")
 
 
 def _gap(case: Case, entry: Entry) -> Iterator[Fact]:

@@ -21,7 +21,7 @@ def _signed(value: Any) -> Any:
 Signed = Annotated[float, BeforeValidator(_signed), Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Version = Annotated[Literal[1], BeforeValidator(whole_one)]
 Label = Annotated[str, Field(min_length=1, max_length=255)]
-Line = Annotated[str, Field(max_length=10_000)]
+Words = Annotated[str, Field(max_length=10_000)]
 
 
 class _Document(BaseModel):
@@ -46,7 +46,7 @@ class Row(_Document):
     mean_degradation: Real | None
     worst_degradation: Real | None
     runtime_s: Real
-    note: Line = ""
+    note: Words = ""
 
 
 class CompareFile(_Document):
@@ -54,7 +54,7 @@ class CompareFile(_Document):
 
     version: Version
     rows: tuple[Row, ...] = Field(min_length=1)
-    contradictions: tuple[Line, ...] = ()
+    contradictions: tuple[Words, ...] = ()
 
 
 class Between(_Document):
@@ -80,7 +80,7 @@ class MeasuredModel(_Document):
 class MeasuredPlan(_Document):
     """See :class:`planner.degradation.validation.PlanReport`."""
 
-    name: Line
+    name: Words
     replicas: Whole
     alone: Whole
     covered: Whole
@@ -132,10 +132,10 @@ class EvaluationFile(_Document):
     """What ``planner evaluate`` writes as ``evaluation.json``."""
 
     version: Version
-    planner: Line
-    table: Line
-    sha256: Line
-    quantity: Line
+    planner: Words
+    table: Words
+    sha256: Words
+    quantity: Words
     pairs: Whole
     seed: Whole
     scores: tuple[MethodScore, ...] = Field(min_length=1)

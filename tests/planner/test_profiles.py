@@ -43,7 +43,7 @@ def test_shifted_means() -> None:
 
 
 def rows(instances: int) -> list[dict[str, object]]:
-    """Return rows of two solvers: exact proves 1 in 1, 2, ... s; greedy has 1.25 in no time, nothing on the last."""
+    """Return rows of two solvers: exact proves 1 in 1, 2, ... s; greedy has 1.25 at once, nothing at last."""
     found: list[dict[str, object]] = []
     for i in range(instances):
         last = {"status": "no_plan", "objective": None} if i == instances - 1 else {"objective": 1.25}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import unicodedata
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -99,15 +98,22 @@ class Drawing:
         """Draw another drawing with its corner at ``(dx, dy)``."""
         self.shapes += (shape.moved(dx, dy) for shape in other.shapes)
 
-    def texts(self) -> Iterator[Text]:
-        """Yield the texts in it."""
-        yield from (shape for shape in self.shapes if isinstance(shape, Text))
 
-
-def name_text(x: float, y: float, name: str, room: float, size: float = 12.0, **how: str | bool) -> Text:
+def name_text(
+    x: float,
+    y: float,
+    name: str,
+    room: float,
+    size: float = 12.0,
+    *,
+    anchor: Anchor = "start",
+    fill: str = "ink",
+    bold: bool = False,
+    upward: bool = False,
+) -> Text:
     """Return a name cut to ``room`` pixels, with all of it to be seen where the pointer rests."""
     shown = fit(name, room, size)
-    return Text(x, y, shown, size, whole=None if shown == name else name, **how)  # type: ignore[arg-type]
+    return Text(x, y, shown, size, anchor, fill, bold, upward, None if shown == name else name)
 
 
 def fit(text: str, room: float, size: float) -> str:
@@ -151,14 +157,3 @@ def ticks(low: float, high: float, most: int) -> list[float]:
     step = next(power * m for m in (1, 2, 5, 10) if power * m >= least * 0.999999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [round(i * step, 12) for i in range(first, last + 1)]
-
-
-def stacked(drawings: Iterable[Drawing], gap: float) -> Drawing:
-    """Return drawings one below the other."""
-    every = list(drawings)
-    result = Drawing(max(d.width for d in every))
-    for drawing in every:
-        result.place(drawing, 0, result.height)
-        result.height += drawing.height + gap
-    result.height -= gap
-    return result

@@ -36,8 +36,8 @@ def heat(instance: Instance, k: int, case: str) -> Figure | None:
         columns=("machine_type", "victim", "aggressor", "degradation"),
         rows=[
             (machine_type, names[t], names[u], float(values[t, u]))
-            for t in order
-            for u in order
+            for t in order[:MOST]
+            for u in order[:MOST]
             if not np.isnan(values[t, u])
         ],
         notes=(_shown(there, MOST), _shown(there, MOST_NARROW)),

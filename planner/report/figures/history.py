@@ -15,6 +15,7 @@ from planner.report.text import number, percent
 _GAP = 18.0
 _HIGH = 150.0
 _FIRST = 0.01  # seconds; what was earlier is drawn there
+_LONG = 1e6  # larger numbers would not fit beside an axis
 _REACH = 0.5  # how far from the best plan values are drawn, relative to it
 
 
@@ -113,7 +114,8 @@ def _grid(result: Drawing, axes: _Axes, bottom: float, wide: float) -> None:
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     for value in marks:
         result.add(Line(((52.0, axes.y(value)), (wide - 6, axes.y(value))), "grid"))
-        result.add(Text(46, axes.y(value) + 4, f"{value:,.{digits}f}", 10.5, "end", "muted"))
+        words = f"{value:,.{digits}f}" if abs(value) < _LONG else f"{value:.3g}"
+        result.add(Text(46, axes.y(value) + 4, words, 10.5, "end", "muted"))
     decades = range(math.ceil(math.log10(_FIRST)), math.floor(math.log10(axes.last)) + 1)
     for power in decades:
         at = axes.x(10.0**power)

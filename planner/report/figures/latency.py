@@ -11,6 +11,7 @@ from planner.report.text import count, milliseconds
 
 _MOST = 25
 _LEAST_SCALE = 1.1  # of the SLO; the line at 1 is always to be seen
+_MOST_SCALE = 3.0  # what is beyond is drawn at the edge
 
 Alone = Mapping[tuple[str, str], float]  #: (model, machine type) -> latency alone in ms
 
@@ -32,15 +33,17 @@ def latency(models: Sequence[Outcome], alone: Alone, case: str) -> Figure | None
             (m.name, m.machine_type, _alone(m, alone), m.latency_ms, m.slo_ms, m.replicas, m.misses)
             for m in limited
         ],
-        notes=(_notes(models, len(limited), bool(alone)),) * 2,
+        notes=(_notes(models, shown, len(limited), bool(alone)),) * 2,
     )
 
 
-def _notes(models: Sequence[Outcome], limited: int, alone: bool) -> str:
+def _notes(models: Sequence[Outcome], shown: Sequence[Outcome], limited: int, alone: bool) -> str:
     begins = "The bar begins at its latency alone. " if alone else ""
     words = f"Each model's slowest replica, in per cent of its SLO. {begins}"
     if limited > _MOST:
         words += f"The {_MOST} closest to their SLO, or beyond it, of {limited:,}. "
+    if _share(shown[0]) > _MOST_SCALE:
+        words += f"Beyond {100 * _MOST_SCALE:g} % drawn at the edge. "
     without = sum(1 for m in models if m.replicas) - limited
     if without:
         words += f"{count(without, 'model')} without an SLO not shown."
@@ -59,11 +62,11 @@ def _draw(models: Sequence[Outcome], alone: Alone, room: float) -> Drawing:
     narrow = room == NARROW
     row, top = (40.0, 22.0) if narrow else (25.0, 22.0)
     left, right = (2.0, 12.0) if narrow else (210.0, 190.0)
-    most = max(_LEAST_SCALE, *(_share(m) for m in models))
+    most = min(max(_LEAST_SCALE, *(_share(m) for m in models)), _MOST_SCALE)
     result = Drawing(room, top + len(models) * row + 4)
 
     def x(share: float) -> float:
-        return left + (room - left - right) * share / most
+        return left + (room - left - right) * min(share, most) / most
 
     for tick in ticks(0.0, most, 4 if narrow else 8):
         if abs(tick - 1) > 0.001 and not (narrow and tick > 1):

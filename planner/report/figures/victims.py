@@ -35,7 +35,8 @@ def victims(models: Sequence[Outcome], case: str) -> Figure | None:
     hit.sort(key=lambda m: (-m.worst_degradation, m.name))
     shown = hit[:_MOST]
     more = f" The {_MOST} worst hit of {len(hit):,}." if len(hit) > _MOST else ""
-    note = "Bar: mean over a model's replicas, split by who causes it; mark: its worst replica." + more
+    note = "Bar: mean over a model's replicas, in the shares of those who cause it, background load aside; "
+    note += "mark: its worst replica." + more
     return Figure(
         name=stem(case, "worst-hit"),
         title="Worst-hit models and who hurts them",
