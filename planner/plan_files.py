@@ -150,7 +150,7 @@ def inline(value: Any) -> str:
         items = (f"{json.dumps(key)}: {inline(item)}" for key, item in value.items())
         return "{" + ", ".join(items) + "}"
     if isinstance(value, list) and any(isinstance(item, (list, Decimal)) for item in value):
-        return "[" + ", ".join(map(_json, value)) + "]"
+        return "[" + ", ".join(map(inline, value)) + "]"
     return _ENCODE(value)
 
 
