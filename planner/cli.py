@@ -21,6 +21,7 @@ from planner import (
     cli_replan,
     cli_report,
     cli_robust,
+    cli_whatif,
 )
 from planner.exits import EXIT_CODES, Commands, unforeseen
 
@@ -64,6 +65,7 @@ _PARTS = (
     cli_plan,
     cli_explain,
     cli_report,
+    cli_whatif,
     cli_replan,
     cli_robust,
     cli_compare,
