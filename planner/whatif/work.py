@@ -1,8 +1,8 @@
 """Solves the points of a question within one time limit, as few of them as it takes.
 
 The ends first, then the middle of the longest run of open points that were not solved; each plan, bound and
-proof is used wherever it holds. So equal ends settle everything between them, and where plans begin is found by
-bisection. Time that is left goes to the widest gaps.
+proof is used wherever it holds. So equal ends settle everything between them, and where plans begin is found
+by bisection. Time that is left goes to the widest gaps.
 """
 
 from __future__ import annotations
