@@ -20,7 +20,8 @@ from planner.whatif.point import Point
 
 LEAST = 0.1  # seconds; a shorter solve finds nothing
 _AHEAD = 2.0  # shares of the time for those solved first, because the others live on them
-_AGAIN = 1.5  # times its longest solve before; a shorter one finds nothing new
+_FIRST = 20.0  # seconds; some solvers search for a share of their limit before they prove
+_AGAIN = 2.0  # times its longest solve before; a shorter one finds nothing new
 
 
 class Solve(Protocol):
@@ -104,7 +105,8 @@ class Work:
             while not self.over and (i := _next(points, self.left)) is not None:
                 waiting = sum(p.open and not p.exhausted for p in points)
                 share = self.left * (min(0.5, _AHEAD / waiting) if waiting > 1 else 1.0)
-                self.attempt(points[i], min(max(share, _AGAIN * points[i].longest), self.left))
+                again = max(share, _AGAIN * points[i].longest)
+                self.attempt(points[i], min(again if points[i].solves else min(share, _FIRST), self.left))
                 _share(points, i, inference)
         except KeyboardInterrupt:  # between two solves; a solve itself hands back what it has
             self.interrupted = True
