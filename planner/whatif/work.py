@@ -20,8 +20,9 @@ from planner.whatif.point import Point
 
 LEAST = 0.1  # seconds; a shorter solve finds nothing
 _AHEAD = 2.0  # shares of the time for those solved first, because the others live on them
-_FIRST = 20.0  # seconds; some solvers search for a share of their limit before they prove
-_AGAIN = 2.0  # times its longest solve before; a shorter one finds nothing new
+_FIRST = 1.0  # seconds at first: solvers search for a share of their limit before they prove
+_LONGER = 3.0  # times as long, where that was not enough
+_SMALL = 1e-3  # a gap that can wait until all points were solved
 
 
 class Solve(Protocol):
@@ -53,6 +54,7 @@ class Work:
     def __init__(self, solve: Solve, time_limit: float, seed: int = 0) -> None:
         self._solve, self._seed, self._limit = solve, seed, time_limit
         self._began = time.monotonic()
+        self._enough = _FIRST
         self.interrupted = False
         self.solves = 0
 
@@ -105,11 +107,19 @@ class Work:
             while not self.over and (i := _next(points, self.left)) is not None:
                 waiting = sum(p.open and not p.exhausted for p in points)
                 share = self.left * (min(0.5, _AHEAD / waiting) if waiting > 1 else 1.0)
-                again = max(share, _AGAIN * points[i].longest)
-                self.attempt(points[i], min(again if points[i].solves else min(share, _FIRST), self.left))
+                self._persist(points[i], min(max(share, _LONGER * points[i].longest), self.left))
                 _share(points, i, inference)
         except KeyboardInterrupt:  # between two solves; a solve itself hands back what it has
             self.interrupted = True
+
+    def _persist(self, point: Point, most: float) -> None:
+        """Solve one point for longer and longer, from what was enough for the one before."""
+        limit = min(max(self._enough, _LONGER * point.longest), most)
+        self.attempt(point, limit)
+        while _wideness(point) > _SMALL and not point.exhausted and limit < most and not self.over:
+            limit = min(_LONGER * limit, most, self.left)
+            self.attempt(point, limit)
+        self._enough = limit
 
 
 def _share(points: Sequence[Point], i: int, inference: Inference) -> None:
@@ -145,6 +155,9 @@ def _next(points: Sequence[Point], left: float) -> int | None:
 
 
 def _wideness(point: Point) -> float:
+    """Return the gap of a point that is open, infinite if it has none, 0 if nothing is left to find."""
+    if not point.open:
+        return 0.0
     return inf if point.gap is None else point.gap
 
 

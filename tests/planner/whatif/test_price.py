@@ -171,6 +171,25 @@ def test_a_front_by_hand() -> None:
     assert _shown(front) == [(3_000_000, 4_200_000 - 1_000_000), (6_000_000, 1_000_000)]
 
 
+def test_a_plan_is_on_the_front_only_if_each_cheaper_one_is_worse() -> None:
+    """Price 6, degradation 1.0. That none is below 1.0 leaves room for one that is cheaper and as good."""
+    front = Front(Units.of(tiny.pair()))
+    front.add(tiny.plan(tiny.pair(), "gpu: 2 a", "gpu: 2 b"))
+    (choice,) = front.choices
+    assert (choice.price, choice.degradation) == (2, 1_000_000)
+    for lines, proven in (
+        ([], False),
+        ([(0, 1_000_000)], False),
+        ([(1, 1_000_002)], True),  # at price 1 at least 1.000001
+        ([(1, 1_000_001)], False),  # at price 2 it may be 0.999999
+    ):
+        front.lines = lines
+        assert front.proven(choice) is proven
+    front.lines, front.cheapest = [(0, 1_000_000)], 2
+    assert front.proven(choice)
+    assert front.complete
+
+
 def test_free_machines_have_no_cheapest_mix() -> None:
     with pytest.raises(InputError, match="must be above 0") as caught:
         Units.of(tiny.with_type(tiny.pair(), "gpu", price=0.0))
