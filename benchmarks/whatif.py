@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -31,10 +30,7 @@ from solvers import load, solve
 
 ROOT = Path(__file__).resolve().parent.parent
 _POINTS = 20
-_ASKED = {
-    "medium": ("machines", "slo", "growth", "growth-of", "price"),
-    "large": ("machines", "slo", "growth"),
-}
+_ASKED = {"medium": ("slo", "price", "growth", "machines"), "large": ("slo", "machines")}
 _LIMITS = {"medium": (60.0, 300.0), "large": (10.0, 60.0)}  # seconds for a point alone, for a sweep
 
 
@@ -64,13 +60,10 @@ def questions(instance: Instance) -> dict[str, Callable[[], Sweep]]:
     low = kind.count - 4 * step
     counted = ranges.counts(f"{low}..{low + step * (_POINTS - 1)}:{step}", "machines")
     priced = instance.replace(objective=Objective(degradation=1.0, price=0.1))
-    model = instance.models[0]
-    more = [Fraction(model.replicas + i * max(1, model.replicas // 20)) for i in range(-3, _POINTS - 3)]
     return {
         "machines": partial(sweeps.machines, instance, kind.name, counted),
         "slo": partial(sweeps.slo, instance, ranges.decimals(f"0.9..1.3:{_POINTS}", "slo")),
         "growth": partial(sweeps.growth, instance, ranges.decimals(f"0.9..1.2:{_POINTS}", "growth")),
-        "growth-of": partial(sweeps.growth_of, instance, model.name, [v for v in more if v >= 1]),
         "price": partial(sweeps.price, priced, kind.name, ranges.decimals(f"1..4:{_POINTS}", "price")),
     }
 

@@ -19,7 +19,7 @@ from planner.whatif.inference import Inference
 from planner.whatif.point import Point
 
 LEAST = 0.1  # seconds; a shorter solve finds nothing
-_AHEAD = 2.0  # shares of the time for those solved first, because the others live on them
+_AHEAD = 2.0  # shares of the time for each end, because the others live on them
 _FIRST = 1.0  # seconds at first: solvers search for a share of their limit before they prove
 _LONGER = 3.0  # times as long, where that was not enough
 _SMALL = 1e-3  # a gap that can wait until all points were solved
@@ -106,7 +106,8 @@ class Work:
             inference.prove(points)
             while not self.over and (i := _next(points, self.left)) is not None:
                 waiting = sum(p.open and not p.exhausted for p in points)
-                share = self.left * (min(0.5, _AHEAD / waiting) if waiting > 1 else 1.0)
+                ends = _AHEAD if sum(p.solves > 0 for p in points) < 2 else 1.0
+                share = self.left * (min(0.5, ends / waiting) if waiting > 1 else 1.0)
                 self._persist(points[i], min(max(share, _LONGER * points[i].longest), self.left))
                 _share(points, i, inference)
         except KeyboardInterrupt:  # between two solves; a solve itself hands back what it has

@@ -20,7 +20,7 @@ from planner.whatif.work import Work
 from tests import oracle, tiny
 from tests.planner.whatif.stubs import Early, Exact, small_instances
 
-_EACH = 14  # instances for each kind of sweep
+_EACH = 10  # instances for each kind of sweep
 
 
 def _machines(instance: Instance) -> Sweep:

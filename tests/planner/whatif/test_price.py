@@ -74,7 +74,7 @@ def _shown(front: Front) -> list[tuple[int, int]]:
 
 def test_the_cheapest_mix_equals_brute_force() -> None:
     found = 0
-    for instance, units in _instances(25):
+    for instance, units in _instances(20):
         answer = cheapest(units, Exact().work(), 1e6)
         truth = _front(instance)
         assert (answer.plan is None) == (not truth)
@@ -83,11 +83,11 @@ def test_the_cheapest_mix_equals_brute_force() -> None:
             assert (answer.price.bound, answer.degradation_bound) == truth[0]
             assert evaluate(instance, answer.plan).price == truth[0][0]
             found += 1
-    assert found > 10
+    assert found > 8
 
 
 def test_a_cheapest_mix_that_is_not_proven_claims_no_more_than_is_true() -> None:
-    for seed, (instance, units) in enumerate(_instances(25)):
+    for seed, (instance, units) in enumerate(_instances(20)):
         answer = cheapest(units, Early(rng=random.Random(seed)).work(), 1e6)
         truth = _front(instance)
         if answer.price.bound is not None and truth:
@@ -128,18 +128,18 @@ def _solve(
 
 def test_a_front_over_all_mixes_is_the_whole_front() -> None:
     found = 0
-    for instance, units in _instances(25):
+    for instance, units in _instances(20):
         _, front = pareto(units, Exact().work(), _MOST)
         truth = _front(instance)
         assert _shown(front) == truth
         assert front.complete == bool(truth)
         found += len(truth) > 1
-    assert found > 5
+    assert found > 3
 
 
 def test_a_front_by_weights_is_proven_point_by_point(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mixes, "MOST", 0)
-    for instance, units in _instances(25, first=300):
+    for instance, units in _instances(20, first=300):
         _, front = pareto(units, Exact().work(), _MOST)
         truth = _front(instance)
         proven = {shown for shown, c in zip(_shown(front), front.choices, strict=True) if front.proven(c)}
@@ -151,7 +151,7 @@ def test_a_front_by_weights_is_proven_point_by_point(monkeypatch: pytest.MonkeyP
 
 
 def test_a_front_that_is_not_proven_claims_no_more_than_is_true() -> None:
-    for seed, (instance, units) in enumerate(_instances(25, first=100)):
+    for seed, (instance, units) in enumerate(_instances(20, first=100)):
         _, front = pareto(units, Early(rng=random.Random(seed)).work(), _MOST)
         truth = _front(instance)
         for shown, choice in zip(_shown(front), front.choices, strict=True):
