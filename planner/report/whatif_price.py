@@ -177,7 +177,7 @@ def extent(front: Front) -> str:
     if front.mixes:
         return "every mix of machines was looked at; what is not proven had no time"
     return (
-        "only plans that are best for some weighted sum are shown; there may be others between them, "
+        "only plans that weighted sums find are shown; there may be others between them, "
         "with less degradation than the cheaper of two neighbours"
     )
 
