@@ -172,18 +172,18 @@ def _check(time_limit: float, output: Path | None, flag: str) -> None:
 
 def _work(solver: str, time_limit: float, seed: int, instance: Instance) -> Work:
     """Return the work to do, its clock started once the solver is loaded."""
-    from planner.report.live import Watch
+    from planner.report.live import watch
     from planner.whatif.work import Work
     from solvers import load
 
-    with Watch(time_limit, f"{instance.name} ({solver})"):
+    with watch("auto", instance.name, solver, time_limit):
         load(solver)
     return Work(_watched(solver), time_limit, seed)
 
 
 def _watched(solver: str) -> Solve:
     """Return the solver's way in, with a line of progress for each solve."""
-    from planner.report.live import Watch
+    from planner.report.live import watch
     from solvers import solve
 
     number = 0
@@ -198,10 +198,10 @@ def _watched(solver: str) -> Solve:
     ) -> Result:
         nonlocal number
         number += 1
-        with Watch(time_limit, f"{instance.name} (solve {number}, {solver})") as watch:
+        with watch("auto", instance.name, solver, time_limit, f"solve {number}") as shown:
 
             def both(now: Progress) -> bool:
-                watch(now)
+                shown(now)
                 return bool(on_progress and on_progress(now))
 
             return solve(instance, solver, time_limit=time_limit, seed=seed, start=start, on_progress=both)
