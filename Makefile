@@ -18,6 +18,7 @@ demo: $(READY)
 	    --measurements models/zoo/measurements.csv -o demo/quickstart.yaml
 	$(BIN)/planner plan demo/quickstart.yaml --time-limit 5 -o demo/plan.json
 	$(BIN)/planner compare demo/quickstart.yaml --time-limit 2 -o demo/compare
+	$(BIN)/planner report demo/compare --instance demo/quickstart.yaml -o demo/report.html
 	$(BIN)/planner validate demo/quickstart.yaml demo/compare/quickstart.least_loaded.json demo/plan.json \
 	    --on models/zoo/quick.yaml --rounds 1 --budget 20
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import inf
+from math import inf, isfinite
 
 from planner.current import Current, joined, priced, split
 from planner.errors import InputError
@@ -72,6 +72,8 @@ def replan(
     """
     if now.instance.compiled.worst:
         raise InputError("cannot be 'worst' for replanning: moves have no price in it", field="objective")
+    if not (time_limit > 0 and isfinite(time_limit)):
+        raise InputError("must be a positive number of seconds", field="time_limit", value=time_limit)
     if max_moves is not None and move_price is not None:
         raise InputError("cannot be given beside a price of moves", field="max_moves", value=max_moves)
     for solver in ("auto", "milp"):  # compile before the clock starts

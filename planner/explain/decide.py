@@ -116,10 +116,14 @@ def with_refuge(instance: Instance) -> Instance:
     refuge = MachineType(name=name, count=instance.replicas, slots=1, price=1.0, resources=most)
     types = tuple(kind.model_copy(update={"price": 0.0}) for kind in instance.machine_types)
     allow = {model: (*kinds, name) for model, kinds in instance.rules.allow.items()}
+    nothing = np.zeros((1, *instance.degradation.shape[1:]))
+    upper = None if instance.upper is None else np.concatenate([instance.upper, nothing])
     return instance.replace(
         machine_types=(*types, refuge),
         models=tuple(_admitted(model, name) for model in instance.models),
-        degradation=np.concatenate([instance.degradation, np.zeros((1, *instance.degradation.shape[1:]))]),
+        degradation=np.concatenate([instance.degradation, nothing]),
+        upper=upper,
+        pinned=tuple(pin.model_copy(update={"arrival_price": {}}) for pin in instance.pinned),
         rules=instance.rules.model_copy(update={"allow": allow}),
         objective="price",
     )

@@ -150,10 +150,11 @@ def test_yaml_and_json_are_the_same(tmp_path: Path) -> None:
 def test_schema_names_every_field() -> None:
     schema = instance_schema()
     assert set(schema["properties"]) == {
-        *("version", "name", "machine_types", "models", "degradation", "rules", "pinned", "objective")
+        *("version", "name", "machine_types", "models", "degradation", "rules", "pinned", "objective"),
+        "slo_probability",
     }
     assert all("description" in field for field in schema["properties"].values())
-    assert set(schema["$defs"]["Degradation"]["properties"]) == {"table", "pairs", "default"}
+    assert set(schema["$defs"]["Degradation"]["properties"]) == {"table", "pairs", "upper", "default"}
     assert set(schema["$defs"]["InferenceModel"]["properties"]) == set(InferenceModel.model_fields)
 
 

@@ -51,23 +51,23 @@ def test_slos_look_at_quantiles_and_costs_at_what_is_expected() -> None:
 @pytest.mark.parametrize("probability", [0.9, 0.99])
 def test_no_model_misses_more_often_than_promised(probability: float, together: bool) -> None:
     kept = 0
-    for seed in range(4):
+    for seed in range(2):
         instance = fleet(seed)
-        result = solve(instance.replace(slo_probability=probability), "local_search", time_limit=2.0)
+        result = solve(instance.replace(slo_probability=probability), "local_search", time_limit=1.0)
         if result.plan is None:
             continue
         kept += 1
         found = simulate(instance, result.plan, draws=1000, together=together, seed=seed)
         room = 3 * (probability * (1 - probability) / 1000) ** 0.5
         assert found.worst <= 1 - probability + room
-    assert kept >= 2
+    assert kept == 2
 
 
 def test_a_plan_that_looks_at_nothing_but_what_is_expected_misses_more_often() -> None:
     """Otherwise the test above would show nothing."""
     instance = fleet(0)
-    plain = solve(instance, "local_search", time_limit=2.0).plan
-    safe = solve(instance.replace(slo_probability=0.99), "local_search", time_limit=2.0).plan
+    plain = solve(instance, "local_search", time_limit=1.0).plan
+    safe = solve(instance.replace(slo_probability=0.99), "local_search", time_limit=1.0).plan
     assert plain is not None
     assert safe is not None
     assert simulate(instance, plain).worst > 0.05
@@ -96,7 +96,7 @@ def test_files_keep_upper_ends_and_a_plan_its_promise(tmp_path: object) -> None:
         np.testing.assert_array_equal(again.upper, pairs.upper)
         assert again.sha256 == pairs.sha256
         asked = again.replace(slo_probability=0.9)
-        save_plan(folder / "plan.json", asked, solve(asked, "local_search", time_limit=2.0))
+        save_plan(folder / "plan.json", asked, solve(asked, "local_search", time_limit=1.0))
         assert not check_plan(folder / "plan.json", again).violations
 
 
