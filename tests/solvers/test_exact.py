@@ -11,8 +11,8 @@ from tests.solvers.checks import check
 
 EXACT = ("milp", "cpsat", "patterns")
 HEURISTIC = tuple(name for name, entry in SOLVERS.items() if not entry.proves)
-HALVES = (range(50), range(50, 100))
-REST, MORE = range(100, 2_000), range(2_000, 10_000)
+HALVES = (range(30), range(30, 60))
+REST, MORE = range(60, 2_000), range(2_000, 10_000)
 
 
 def _proven(solver: str, seed: int) -> Result:

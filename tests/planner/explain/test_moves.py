@@ -18,7 +18,7 @@ from tests.planner.explain.plans import planned
 from tests.tiny import plan, two_types, with_model, with_type
 
 Key = tuple[tuple[int, int, tuple[tuple[int, int], ...]], ...]
-SEEDS = range(40)
+SEEDS = range(60)
 _OF = 7  # so many moves one is checked
 
 
