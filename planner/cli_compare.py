@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli_options import AsJson, Progress, Seed, ShowProgress
+from planner.cli_options import AsJson, ProgressStyle, Seed, ShowProgress
 from planner.exits import INTERRUPTED, OK, REFUSED
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def compare(
         Path | None, typer.Option("-o", metavar="DIR", help="Folder for compare.csv, compare.json and plans.")
     ] = None,
     as_json: AsJson = False,
-    progress: ShowProgress = Progress.AUTO,
+    progress: ShowProgress = ProgressStyle.AUTO,
 ) -> None:
     """Compare solvers on instances, side by side.
 

@@ -141,10 +141,10 @@ def _refused(plan: Path, checked: Checked) -> Iterator[str]:
 
 def _say(document: dict[str, Any], parts: Iterable[Table | str], as_json: bool) -> None:
     """Print a document, or the same in words."""
-    from planner.report import explain as words
+    from planner.plan_files import render
     from planner.report import text
 
     if as_json:
-        print(words.as_json(document))
+        print(render(document), end="")
     else:
         text.show(parts)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli_options import AsJson
+
 if TYPE_CHECKING:
     from planner.degradation.evaluation import Held
     from planner.degradation.features import Features
@@ -112,7 +114,7 @@ def evaluate_command(
     ] = None,
     seed: Seed = 0,
     quantity: Quantity = "mean latency",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare the network with simple methods on pairs that none of them has seen.
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli_options import AsJson, InstancePath
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from planner.measure.spec import Spec
 
 app = typer.Typer()
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")]
 
 
 @app.command("build")
@@ -82,7 +83,7 @@ def _provenance(built: Built, spec: Path, predictor: Path, measurements: Path | 
 
 @app.command("validate")
 def validate_command(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, YAML or JSON.")],
+    instance: InstancePath,
     plans: Annotated[
         list[Path], typer.Argument(metavar="PLAN...", help="Plans of it; the first is compared with.")
     ],

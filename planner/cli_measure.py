@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from planner.cli_options import AsJson
 from planner.exits import INTERRUPTED, OK, Commands
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ app = typer.Typer(cls=Commands, rich_markup_mode=None, no_args_is_help=True)
 
 @app.command()
 def hosts(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what this host is and which machine types it can stand for.
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-class Progress(StrEnum):
+class ProgressStyle(StrEnum):
     """How a command shows the progress of a solve; see :func:`planner.report.live.watch`."""
 
     AUTO = "auto"
@@ -23,6 +23,6 @@ PlanPath = Annotated[Path, typer.Argument(metavar="PLAN", help="Plan file, JSON.
 Seed = Annotated[int, typer.Option(help="Same instance, seed, version: same plan, unless the time runs out.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")]
 ShowProgress = Annotated[
-    Progress,
+    ProgressStyle,
     typer.Option("--progress", help="On stderr; auto: a view on a terminal, else none. json, plain: lines."),
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli_options import AsJson, InstancePath, PlanPath, Progress, Seed, ShowProgress
+from planner.cli_options import AsJson, InstancePath, PlanPath, ProgressStyle, Seed, ShowProgress
 from planner.exits import EXIT_CODES, INFEASIBLE, NO_PLAN, OK, REFUSED
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def plan_command(
         float | None,
         typer.Option(metavar="P", help="Each replica keeps its SLO with this probability, 0.5 to 0.9999."),
     ] = None,
-    progress: ShowProgress = Progress.AUTO,
+    progress: ShowProgress = ProgressStyle.AUTO,
 ) -> None:
     """Place every replica of an instance.
 
@@ -103,7 +103,7 @@ def _solve(
     seed: int,
     start: Path | None,
     begun: Plan | None,
-    progress: Progress,
+    progress: ProgressStyle,
 ) -> Result:
     from planner.errors import InputError
     from planner.report.live import watch

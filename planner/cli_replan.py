@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli_options import AsJson, InstancePath, Progress, Seed, ShowProgress
+from planner.cli_options import AsJson, InstancePath, ProgressStyle, Seed, ShowProgress
 from planner.exits import EXIT_CODES, INFEASIBLE, NO_PLAN, OK
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def replan_command(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every step.")] = False,
     as_json: AsJson = False,
-    progress: ShowProgress = Progress.AUTO,
+    progress: ShowProgress = ProgressStyle.AUTO,
 ) -> None:
     """Change a plan as little as possible: the best plan within N moves of what runs today.
 
@@ -53,6 +53,7 @@ def replan_command(
     planner replan fleet.yaml --from plan.json --move-cost 0.05 --curve curve.svg
     """
     from planner.errors import InputError
+    from planner.extras import require
     from planner.files import load_instance
     from planner.integers import PPM
     from planner.plan_files import check_plan_path, read_plan, render
@@ -64,6 +65,8 @@ def replan_command(
         check_plan_path(output)
     if curve is not None and curve.suffix not in (".svg", ".png"):
         raise InputError("must end in .svg or .png", field="curve", value=str(curve))
+    if curve is not None:
+        require("matplotlib", extra="report")
     if move_cost is not None and not 0 <= move_cost <= 1e12:
         raise InputError("must be from 0 to 1e12", field="move_cost", value=move_cost)
     for path in (output, moves, curve):
@@ -92,7 +95,7 @@ def _answer(
     price: int | None,
     time_limit: float,
     seed: int,
-    progress: Progress,
+    progress: ProgressStyle,
 ) -> Answer:
     """Replan and put the moves in order, with progress."""
     from planner.current import current
@@ -117,8 +120,9 @@ def _answer(
 
 def _write(answer: Answer, output: Path | None, moves: Path | None, curve: Path | None, seed: int) -> None:
     """Write what was asked for, all of it or nothing."""
+    from planner.pictures import encoded
     from planner.plan_files import save_plan
-    from planner.report.replan import picture
+    from planner.report.replan import figure
     from planner.result import Result, Status
     from planner.writing import write_together
 
@@ -127,7 +131,7 @@ def _write(answer: Answer, output: Path | None, moves: Path | None, curve: Path 
     if moves is not None:
         files[moves] = answer.csv()
     if curve is not None and answer.found.curve:
-        files[curve] = picture(answer.found, curve.suffix[1:])
+        files[curve] = encoded(figure(answer.found), curve.suffix[1:])
     write_together(files)
     if best is None or output is None:
         return

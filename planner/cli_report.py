@@ -40,10 +40,9 @@ def report_command(
 
     Exit codes: 0 done; 1 a plan is refused, or an internal failure; 2 bad usage or input.
     """
-    from importlib.util import find_spec
-
     from planner.errors import InputError
     from planner.exits import REFUSED
+    from planner.extras import require
     from planner.files import load_instance
     from planner.plan_files import version
     from planner.report import page
@@ -54,8 +53,7 @@ def report_command(
 
     if output.suffix.lower() not in (".html", ".htm"):
         raise InputError("must be a .html file", file=str(output), value=output.suffix)
-    if missing := [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]:
-        raise InputError(f"needs {' and '.join(missing)}: pip install 'interference-planner[report]'")
+    require("jinja2", "matplotlib", extra="report")
     check_writable(output)
     found = read_results(results)
     cases = cases_of(found, {path: load_instance(path) for path in instance or ()})

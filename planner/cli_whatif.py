@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from planner.cli_options import AsJson, InstancePath, ProgressStyle, ShowProgress
 from planner.exits import INFEASIBLE, INTERRUPTED, NO_PLAN, OK
 
 if TYPE_CHECKING:
@@ -20,19 +21,18 @@ if TYPE_CHECKING:
     from planner.instance import Instance
     from planner.plan import Plan
     from planner.report.whatif import Asked
-    from planner.result import OnProgress, Progress, Result, Status
+    from planner.result import OnProgress, Progress, Result, Solve, Status
     from planner.whatif.prices import Units
     from planner.whatif.sweeps import Sweep
-    from planner.whatif.work import Solve, Work
+    from planner.whatif.work import Work
 
 app = typer.Typer()
 _POINTS = 10
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout, nothing else.")]
 
 
 @app.command("whatif")
 def whatif_command(
-    instance: Annotated[Path, typer.Argument(metavar="INSTANCE", help="Instance file, YAML or JSON.")],
+    instance: InstancePath,
     machines: Annotated[
         str | None,
         typer.Option(metavar="TYPE=LOW..HIGH[:STEP]", help="How many machines of a type there are."),
@@ -65,6 +65,7 @@ def whatif_command(
         typer.Option("-o", metavar="DIR", help="Folder for whatif.csv, whatif.json, plots, plans."),
     ] = None,
     as_json: AsJson = False,
+    progress: ShowProgress = ProgressStyle.AUTO,
 ) -> None:
     """Ask what if: other machines, SLOs, replicas or prices; each answer with its bound.
 
@@ -97,7 +98,7 @@ def whatif_command(
 
     base = load_instance(instance)
     question = _question(base, flag, text, points or _POINTS)
-    work = _work(solver, time_limit, seed, base)
+    work = _work(solver, time_limit, seed, base, progress)
     answer = question(work)
     said = Asked(
         base.name,
@@ -156,33 +157,33 @@ def _one(given: dict[str, str], points: int | None) -> tuple[str, str]:
 
 def _check(time_limit: float, output: Path | None, flag: str) -> None:
     """Refuse what would fail only after the work is done."""
-    from importlib.util import find_spec
     from math import isfinite
 
     from planner.errors import InputError
+    from planner.extras import require
     from planner.writing import make_folder
 
     if not (time_limit > 0 and isfinite(time_limit)):
         raise InputError("must be a positive number of seconds", field="time_limit", value=time_limit)
     if output is not None:
-        if flag != "cheapest" and find_spec("matplotlib") is None:
-            raise InputError("-o draws with matplotlib: pip install 'interference-planner[learn]'")
+        if flag != "cheapest":
+            require("matplotlib", extra="report")
         make_folder(output)
 
 
-def _work(solver: str, time_limit: float, seed: int, instance: Instance) -> Work:
+def _work(solver: str, time_limit: float, seed: int, instance: Instance, progress: ProgressStyle) -> Work:
     """Return the work to do, its clock started once the solver is loaded."""
     from planner.report.live import watch
     from planner.whatif.work import Work
     from solvers import load
 
-    with watch("auto", instance.name, solver, time_limit):
+    with watch(progress, instance.name, solver, time_limit):
         load(solver)
-    return Work(_watched(solver), time_limit, seed)
+    return Work(_watched(progress), time_limit, seed, solver)
 
 
-def _watched(solver: str) -> Solve:
-    """Return the solver's way in, with a line of progress for each solve."""
+def _watched(progress: ProgressStyle) -> Solve:
+    """Return the way into the solvers, with the progress of each solve shown."""
     from planner.report.live import watch
     from solvers import solve
 
@@ -190,15 +191,16 @@ def _watched(solver: str) -> Solve:
 
     def watched(
         instance: Instance,
+        solver: str = "auto",
         *,
         time_limit: float,
-        seed: int,
-        start: Plan | None,
-        on_progress: OnProgress | None,
+        seed: int = 0,
+        start: Plan | None = None,
+        on_progress: OnProgress | None = None,
     ) -> Result:
         nonlocal number
         number += 1
-        with watch("auto", instance.name, solver, time_limit, f"solve {number}") as shown:
+        with watch(progress, instance.name, solver, time_limit, f"solve {number}") as shown:
 
             def both(now: Progress) -> bool:
                 shown(now)

@@ -103,7 +103,7 @@ class Rules(_Strict):
 
 
 class Pinned(_Strict):
-    """Machines on which some replicas stay where they are; the plan may add to them."""
+    """Machines on which some replicas stay where they are, or are today; the plan may add to them."""
 
     name: Name
     machine_type: Name

@@ -144,14 +144,15 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False).encode  # made once: a plan may h
 
 def inline(value: Any) -> str:
     """Return a value as JSON in one line, decimals as they are."""
+    try:
+        return _ENCODE(value)
+    except TypeError:  # a decimal is in it
+        pass
     if isinstance(value, Decimal):
         return format(value, "f")
-    if isinstance(value, dict) and any(isinstance(item, Decimal) for item in value.values()):
-        items = (f"{json.dumps(key)}: {inline(item)}" for key, item in value.items())
-        return "{" + ", ".join(items) + "}"
-    if isinstance(value, list) and any(isinstance(item, (list, Decimal)) for item in value):
-        return "[" + ", ".join(map(inline, value)) + "]"
-    return _ENCODE(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)}: {inline(item)}" for key, item in value.items()) + "}"
+    return "[" + ", ".join(map(inline, value)) + "]"
 
 
 def save_plan(path: str | Path, instance: Instance, result: Result) -> None:

@@ -45,7 +45,7 @@ class Replanned:
     fewest
         A proven lower bound on the moves of any plan.
     infeasible
-        It is proven that there is no plan at all.
+        It is proven that there is no plan, or none within the moves.
     reasons
         Why there is no plan.
     """

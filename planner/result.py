@@ -5,12 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from planner.plan import Plan
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from planner.instance import Instance
 
 
 class Status(enum.StrEnum):
@@ -48,6 +50,22 @@ class Progress:
 
 #: Called now and then while a solver works; a true return value asks it to stop with what it has.
 OnProgress = Callable[[Progress], bool | None]
+
+
+class Solve(Protocol):
+    """What :func:`solvers.solve` is, for those who are given it."""
+
+    def __call__(
+        self,
+        instance: Instance,
+        solver: str = ...,
+        *,
+        time_limit: float,
+        seed: int = ...,
+        start: Plan | None = ...,
+        on_progress: OnProgress | None = ...,
+    ) -> Result:
+        """Plan ``instance``."""
 
 
 @dataclass(frozen=True)

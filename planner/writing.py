@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from planner.errors import InputError
 from planner.reading import reason
+
+
+def csv_text(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
+    """Return rows as CSV with a header, by default the fields of the first; what is None is empty."""
+    text, rows = io.StringIO(), list(rows)
+    fields = columns or list(next(iter(rows), ()))
+    writer = csv.DictWriter(text, fields, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def write_atomically(path: str | Path, data: str | bytes) -> None:

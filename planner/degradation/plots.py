@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from planner.degradation.evaluation import Held
 from planner.degradation.table import Floats, Pairs
+from planner.pictures import blank, encoded
 from planner.plots import draw_degradation, heat_map_side, name_ticks
 from planner.writing import write_together
 
@@ -85,20 +85,13 @@ def save(figures: Mapping[str, Figure], folder: Path, kinds: Sequence[str] = ("p
     files: dict[Path, str | bytes] = {}
     for name, figure in figures.items():
         for kind in kinds:
-            buffer = io.BytesIO()
-            dated: dict[str, Any] = {"Date": None} if kind == "svg" else {}
-            figure.savefig(buffer, format=kind, dpi=120, metadata=dated)
-            files[folder / f"{name}.{kind}"] = buffer.getvalue()
+            files[folder / f"{name}.{kind}"] = encoded(figure, kind)
     write_together(files)
     return list(files)
 
 
 def _panels(count: int, width: float, height: float, title: str) -> tuple[Figure, list[Axes]]:
     """Return a figure of its own, without the global state of pyplot, and its panels in a row."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width * count, height + 0.5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(width * count, height + 0.5)
     figure.suptitle(title)
     return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]

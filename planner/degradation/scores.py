@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from planner.degradation.table import Table as Measurements
 from planner.plan_files import version
 from planner.report.tables import table
 from planner.report.text import plain
+from planner.writing import csv_text
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,11 +43,7 @@ def _number(value: float | None, digits: int) -> str | None:
 
 def scores_csv(scores: Sequence[Score]) -> str:
     """Return the scores as CSV, one row each; what is not defined is empty."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, [f.name for f in fields(Score)], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_rounded(s) for s in scores)
-    return buffer.getvalue()
+    return csv_text((_rounded(s) for s in scores), [f.name for f in fields(Score)])
 
 
 def document(measurements: Measurements, scores: Sequence[Score], seed: int, quantity: str) -> dict[str, Any]:

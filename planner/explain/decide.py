@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -20,23 +20,9 @@ from planner.evaluate import evaluate
 from planner.infeasible import obstacles
 from planner.instance import InferenceModel, Instance, MachineType
 from planner.plan import Plan
-from planner.result import OnProgress, Progress, Result, Status, Stop
+from planner.result import Progress, Result, Solve, Status, Stop
 
 _FEW = 60  # replicas; `auto` searches for a while before it proves anything
-
-
-class Solve(Protocol):
-    """What :func:`solvers.solve` is."""
-
-    def __call__(
-        self,
-        instance: Instance,
-        solver: str = ...,
-        *,
-        time_limit: float,
-        on_progress: OnProgress | None = ...,
-    ) -> Result:
-        """Plan ``instance``."""
 
 
 class Decider:

@@ -115,7 +115,7 @@ def _facts(case: Case, entry: Entry) -> Iterator[Fact]:
 def _aim(case: Case) -> str:
     asked = None if case.instance is None else case.instance.objective
     if isinstance(asked, Objective):
-        return f"{number(asked.degradation)} × degradation + {number(asked.price)} × price"  # noqa: RUF001
+        return f"{number(asked.degradation)} × degradation + {number(asked.price)} × price"
     words = {
         "degradation": "total degradation, weighted",
         "price": "price of machines used",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from planner.plan_files import render, save_document
 from planner.report.tables import table
 from planner.report.text import number, percent, plain
-from planner.writing import write_together
+from planner.writing import csv_text, write_together
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -139,11 +137,7 @@ def _gap(objective: Decimal, bound: Decimal) -> float:
 
 def as_csv(comparisons: Sequence[Comparison]) -> str:
     """Return all rows as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row for comparison in comparisons for row in comparison.rows())
-    return text.getvalue()
+    return csv_text((row for comparison in comparisons for row in comparison.rows()), FIELDS)
 
 
 def as_document(comparisons: Sequence[Comparison]) -> dict[str, Any]:

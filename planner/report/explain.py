@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from planner.report.places import LAST, group_cells, machine, model, option_cells
@@ -121,19 +119,3 @@ def _improvements(found: Summary) -> Parts:
         yield table("Moves and exchanges that improve it most", (*columns, *LAST), rows)
     else:
         yield "  no single move or exchange improves the plan"
-
-
-def as_json(value: Any, depth: int = 0) -> str:
-    """Return a document as JSON; decimals keep all of their digits."""
-    inner, outer = "\n" + " " * (depth + 1), "\n" + " " * depth
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, dict) and value:
-        items = [
-            f"{json.dumps(key, ensure_ascii=False)}: {as_json(item, depth + 1)}"
-            for key, item in value.items()
-        ]
-        return "{" + inner + f",{inner}".join(items) + outer + "}"
-    if isinstance(value, list | tuple) and value:
-        return "[" + inner + f",{inner}".join(as_json(item, depth + 1) for item in value) + outer + "]"
-    return json.dumps(value, ensure_ascii=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from planner.current import Current
 from planner.integers import PPM
 from planner.move_order import Kind, Machine, Order
+from planner.pictures import blank
 from planner.plan_files import exact
 from planner.replanned import Point, Replanned
 from planner.report.tables import table
 from planner.report.text import count, number, percent, plain
+from planner.writing import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -94,11 +94,7 @@ class Answer:
 
     def csv(self) -> str:
         """Return the steps as CSV."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, ["step", "do", "model", "from", "to"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.steps())
-        return text.getvalue()
+        return csv_text(self.steps(), ("step", "do", "model", "from", "to"))
 
 
 def show(answer: Answer, *, everything: bool = False) -> Iterator[Table | str]:
@@ -169,9 +165,7 @@ def _moves(answer: Answer, way: Order, everything: bool) -> Iterator[Table | str
 
 def figure(found: Replanned) -> Figure:
     """Return the curve: objective against moves, with what is proven below it."""
-    from matplotlib.figure import Figure
-
-    drawing = Figure(figsize=(6.0, 3.6), layout="constrained")
+    drawing = blank(6.0, 3.6)
     axes = drawing.add_subplot()
     moves = [p.moves for p in found.curve]
     objective = [p.objective / PPM for p in found.curve]
@@ -181,10 +175,3 @@ def figure(found: Replanned) -> Figure:
     axes.set(xlabel="replicas moved", ylabel="objective", ylim=(0, None), xlim=(0, None))
     axes.legend(frameon=False)
     return drawing
-
-
-def picture(found: Replanned, suffix: str) -> bytes:
-    """Return the figure as a file of this kind, svg or png."""
-    stream = io.BytesIO()
-    figure(found).savefig(stream, format=suffix, dpi=110)
-    return stream.getvalue()

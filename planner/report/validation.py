@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from planner.pictures import blank, encoded
 from planner.report.tables import table
 from planner.report.text import milliseconds, plain, slowdown
-from planner.writing import write_together
+from planner.writing import csv_text, write_together
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -90,33 +89,21 @@ def save(folder: Path, found: Validation) -> None:
     """Write ``validation.json``, ``models.csv``, ``victims.csv`` and ``predicted-measured.png``."""
     from planner.plan_files import render
 
-    picture = io.BytesIO()
-    figure(found).savefig(picture, format="png", dpi=110)
     models = [{"plan": p.name, **asdict(m)} for p in found.plans for m in p.models]
     victims = [{**asdict(v), "members": "|".join(v.members)} for v in found.victims]
     write_together(
         {
             folder / "validation.json": render(as_document(found)),
-            folder / "models.csv": _csv(models),
-            folder / "victims.csv": _csv(victims),
-            folder / "predicted-measured.png": picture.getvalue(),
+            folder / "models.csv": csv_text(models),
+            folder / "victims.csv": csv_text(victims),
+            folder / "predicted-measured.png": encoded(figure(found), "png"),
         }
     )
 
 
-def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def figure(found: Validation) -> Figure:
     """Return predicted against measured degradation: a point a victim, a colour a machine type."""
-    from matplotlib.figure import Figure
-
-    drawing = Figure(figsize=(5.5, 5.0), layout="constrained")
+    drawing = blank(5.5, 5.0)
     axes = drawing.add_subplot()
     for machine_type in sorted({v.machine_type for v in found.victims}):
         here = [v for v in found.victims if v.machine_type == machine_type]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,7 +12,7 @@ from planner.plan_files import exact, plan_document, render
 from planner.report.tables import table
 from planner.report.text import count, number, percent, plain
 from planner.result import Status
-from planner.writing import write_together
+from planner.writing import csv_text, write_together
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -222,18 +220,9 @@ def save(sweep: Sweep, folder: Path, asked: Asked) -> None:
     from planner.report.whatif_plot import pictures, sweep_figure
 
     files = pictures(sweep_figure(sweep, asked.instance))
-    files |= {"whatif.csv": as_csv(rows(sweep)), "whatif.json": render(document(sweep, asked))}
+    files |= {"whatif.csv": csv_text(rows(sweep)), "whatif.json": render(document(sweep, asked))}
     for point in sweep.points:
         if point.plan is not None:
             found = plan_document(point.instance, point.result(asked.solver, asked.seed))
             files[f"plan-{point.label}.json"] = render(found)
     write_together({folder / name: data for name, data in files.items()})
-
-
-def as_csv(found: Sequence[Mapping[str, Any]]) -> str:
-    """Return rows as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(found[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(found)
-    return text.getvalue()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from planner.integers import PPM
+from planner.pictures import blank, encoded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,21 +71,11 @@ def front_figure(front: Front, title: str) -> Figure:
 
 def pictures(figure: Figure) -> dict[str, str | bytes]:
     """Return ``whatif.svg`` and ``whatif.png``."""
-    files: dict[str, str | bytes] = {}
-    for kind in ("svg", "png"):
-        buffer = io.BytesIO()
-        dated: dict[str, Any] = {"Date": None} if kind == "svg" else {}
-        figure.savefig(buffer, format=kind, dpi=120, metadata=dated)
-        files[f"whatif.{kind}"] = buffer.getvalue()
-    return files
+    return {f"whatif.{kind}": encoded(figure, kind) for kind in ("svg", "png")}
 
 
 def _axes(title: str) -> tuple[Figure, Axes]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.5, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(6.5, 4.2)
     figure.suptitle(_words(title))
     return figure, figure.add_subplot()
 

@@ -12,9 +12,9 @@ from planner.integers import PPM
 from planner.plan_files import exact, plan_document, render
 from planner.report.tables import table
 from planner.report.text import count, number, percent, plain, slowdown
-from planner.report.whatif import Asked, as_csv
+from planner.report.whatif import Asked
 from planner.result import Result, Status, Stop
-from planner.writing import write_together
+from planner.writing import csv_text, write_together
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -111,7 +111,7 @@ def save_cheapest(found: Cheapest, folder: Path, asked: Asked) -> None:
     """
     files: dict[str, str | bytes] = {"whatif.json": render(cheapest_document(found, asked))}
     if found.plan is not None:
-        files["whatif.csv"] = as_csv(mix(found))
+        files["whatif.csv"] = csv_text(mix(found))
         files["plan.json"] = _plan_file(found.units, found.plan, asked, "the cheapest mix of machines")
     write_together({folder / name: data for name, data in files.items()})
 
@@ -207,7 +207,7 @@ def save_front(first: Cheapest, front: Front, folder: Path, asked: Asked) -> Non
         from planner.report.whatif_plot import front_figure, pictures
 
         files |= pictures(front_figure(front, asked.instance))
-        files["whatif.csv"] = as_csv(front_rows(front))
+        files["whatif.csv"] = csv_text(front_rows(front))
     for choice in front.choices:
         price = number(exact(choice.price * front.units.unit)).replace(",", "")
         files[f"plan-{price}.json"] = _plan_file(front.units, choice.plan, asked, f"at the price {price}")

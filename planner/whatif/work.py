@@ -10,11 +10,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from math import inf
-from typing import Protocol
 
-from planner.instance import Instance
-from planner.plan import Plan
-from planner.result import OnProgress, Progress, Result, Stop
+from planner.result import Progress, Solve, Stop
 from planner.whatif.inference import Inference
 from planner.whatif.point import Point
 
@@ -25,34 +22,19 @@ _LONGER = 3.0  # times as long, where that was not enough
 _SMALL = 1e-3  # a gap that can wait until all points were solved
 
 
-class Solve(Protocol):
-    """A solver's way in: :func:`solvers.solve` with the solver's name given."""
-
-    def __call__(
-        self,
-        instance: Instance,
-        *,
-        time_limit: float,
-        seed: int,
-        start: Plan | None,
-        on_progress: OnProgress | None,
-    ) -> Result:
-        """Plan ``instance``."""
-
-
 class Work:
     """Solves within a time limit for all of them together, until it is over or interrupted.
 
     Parameters
     ----------
-    solve, seed
-        The solver and its seed.
+    solve, seed, solver
+        The way into the solvers, and which of them to use with which seed.
     time_limit
         Seconds for everything, from now on.
     """
 
-    def __init__(self, solve: Solve, time_limit: float, seed: int = 0) -> None:
-        self._solve, self._seed, self._limit = solve, seed, time_limit
+    def __init__(self, solve: Solve, time_limit: float, seed: int = 0, solver: str = "auto") -> None:
+        self._solve, self._solver, self._seed, self._limit = solve, solver, seed, time_limit
         self._began = time.monotonic()
         self._enough = _FIRST
         self.interrupted = False
@@ -88,6 +70,7 @@ class Work:
         try:
             result = self._solve(
                 point.instance,
+                self._solver,
                 time_limit=time_limit,
                 seed=self._seed,
                 start=point.plan,

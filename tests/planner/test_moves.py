@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from planner import moves
-from planner.compiled import UNLIMITED
 from planner.current import Current, current, joined, priced, split
 from planner.evaluate import evaluate, objective_of
 from planner.instance import InferenceModel, Instance, MachineType, Pinned
@@ -148,4 +147,4 @@ def test_a_model_stays_spread_while_it_moves() -> None:
     way = order(now, turns(now, after))
     assert way.complete
     assert not [s for s in way.states() if evaluate(instance, s).violations]
-    assert UNLIMITED > len(way.steps) > 0
+    assert way.steps

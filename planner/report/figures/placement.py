@@ -71,7 +71,7 @@ def _height(box: Box) -> float:
 def _box(box: Box, wide: float, high: float) -> Drawing:
     result = Drawing(wide, high)
     result.add(Blocks(((0.5, 0.5, wide - 1, high - 1),), "surface", "line", 8))
-    machines = f"{box.machines:,} ×"  # noqa: RUF001  the sign of multiplication is what a reader expects
+    machines = f"{box.machines:,} ×"
     result.add(Text(_EDGE + 2, 23, machines, 16, bold=True))
     about = ("costliest · " if box.costly else "") + ("" if box.total is None else f"Σ {slowdown(box.total)}")
     room = wide - 2 * _EDGE - width(machines, 16) - 12
@@ -102,7 +102,7 @@ def _tile(tile: Tile, wide: float) -> Drawing:
     level = None if tile.degradation is None else degree(tile.degradation)
     fill, ink = ("grid", "ink") if level is None else (f"d{level}", f"t{level}")
     result.add(Blocks(((0, 0, wide, _TILE - 3),), fill, None, 4))
-    many = "" if tile.count == 1 else f"{tile.count:,} × "  # noqa: RUF001
+    many = "" if tile.count == 1 else f"{tile.count:,} × "
     amount = "" if tile.degradation is None else slowdown(tile.degradation)
     left = 7.0
     if many:

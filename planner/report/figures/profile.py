@@ -51,7 +51,7 @@ def _draw(steps: dict[str, list[tuple[float, float]]], last: float, room: float)
         result.add(Text(left - 6, y(share) + 4, f"{100 * share:.0f} %", 10.5, "end", "muted"))
     for factor in _factors(last):
         result.add(Line(((x(factor), top), (x(factor), bottom)), "grid"))
-        result.add(Text(x(factor), bottom + 16, f"{factor:g}×", 10.5, "middle", "muted"))  # noqa: RUF001
+        result.add(Text(x(factor), bottom + 16, f"{factor:g}×", 10.5, "middle", "muted"))
     for i, mine in enumerate(steps.values()):
         if mine:
             result.add(*_steps(mine, last, f"s{i % SERIES}", x, y, dashed=i >= SERIES or i % 2 == 1))

@@ -19,6 +19,7 @@ from planner.explain.variants import View
 from planner.instance import Background, InferenceModel, Instance, MachineType, Objective, Pinned, Rules
 from planner.integers import PPM
 from planner.plan import Plan
+from planner.plan_files import render
 from planner.plan_form import PlanFile
 from planner.report import explain as words
 from tests import tiny
@@ -133,7 +134,7 @@ def test_every_answer_has_words_and_a_document() -> None:
         everything += [(None, kind.name) for kind in instance.machine_types]
         for model, where in everything:
             answer = asked(instance, before, model, where)
-            data = json.loads(words.as_json(answer.document(instance, form)))
+            data = json.loads(render(answer.document(instance, form)))
             assert data["instance"]["sha256"] == instance.sha256
             assert text_of(words.show(answer, form, "planner explain x p", made=True))
             if model:

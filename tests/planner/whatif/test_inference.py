@@ -11,12 +11,12 @@ import pytest
 
 from planner.errors import InputError
 from planner.instance import Instance, Objective
-from planner.result import Status
+from planner.plan import Plan
+from planner.result import Result, Status
 from planner.whatif import sweeps
 from planner.whatif.inference import concave_bound
 from planner.whatif.sweeps import Sweep
 from planner.whatif.thinning import thinned
-from planner.whatif.work import Work
 from tests import oracle, tiny
 from tests.planner.whatif.stubs import Early, Exact, small_instances
 
@@ -173,13 +173,13 @@ def test_concave_bounds_stay_below_random_concave_functions() -> None:
 
 def test_interrupted_work_keeps_what_is_done() -> None:
     class Interrupted(Exact):
-        def __call__(self, *args: object, **kwargs: object) -> object:  # type: ignore[override]
-            if self.asked:
+        def told(self, instance: Instance, answer: oracle.Answer, start: Plan | None) -> Result:
+            if len(self.asked) > 1:
                 raise KeyboardInterrupt
-            return super().__call__(*args, **kwargs)  # type: ignore[arg-type]
+            return super().told(instance, answer, start)
 
     sweep = sweeps.machines(tiny.pair(), "gpu", [Fraction(2), Fraction(3), Fraction(4)])
-    work = Work(Interrupted(), 1e6)  # type: ignore[arg-type]
+    work = Interrupted().work()
     work.settle(sweep.points, sweep.inference)
     assert work.interrupted
     assert [p.status for p in sweep.ascending] == [Status.NO_PLAN, Status.NO_PLAN, Status.OPTIMAL]
