@@ -92,7 +92,16 @@ def current(document: PlanFile, instance: Instance) -> Current:
     Models, machine types and pinned entries are known by their names. Where a pool has fewer machines than
     the plan uses, those that hold the fewest replicas are taken for lost. Where a pinned entry holds more
     than the plan says, it is believed.
+
+    Raises
+    ------
+    InputError
+        If the instance has prices of arrivals itself.
     """
+    for i, pin in enumerate(instance.pinned):
+        if pin.arrival_price:
+            rule = "cannot be there where moves are counted"
+            raise InputError(rule, field=f"pinned[{i}].arrival_price", value=pin.arrival_price)
     c = instance.compiled
     known = {names: p for p, names in enumerate(c.pool_names)}
     found: list[Holding] = []
@@ -153,13 +162,7 @@ def _unused(holdings: list[Holding], p: int, machines: int, pinned: Ints) -> Ite
 
 
 def priced(now: Current, price: int) -> Instance:
-    """Return the instance in which each holding is an entry ``#i``, and each arrival has a price in ppm.
-
-    Raises
-    ------
-    InputError
-        If the instance has prices of arrivals itself.
-    """
+    """Return the instance in which each holding is an entry ``#i``, and each arrival has a price in ppm."""
     instance = now.instance
     pins = {p.name: p for p in instance.pinned}
     models = list(instance.model_index)
@@ -168,9 +171,6 @@ def priced(now: Current, price: int) -> Instance:
     for i, held in enumerate(now.holdings):
         kind, pinned = instance.compiled.pool_names[held.pool]
         pin = Pinned(name="none", machine_type=kind) if pinned is None else pins[pinned]
-        if pin.arrival_price:
-            rule = "cannot be there where moves are counted"
-            raise InputError(rule, field=f"pinned.{pin.name}.arrival_price", value=pin.arrival_price)
         changes = {
             "name": f"#{i}",
             "machines": held.machines,

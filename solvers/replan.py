@@ -208,7 +208,6 @@ class _Search:
 
     def _solve(self, instance: Instance, solver: str, share: float, start: Plan | None) -> Result:
         """Plan for a share of the time left."""
-
         most = inf if self.most is None else self.most
 
         def watch(_: Progress) -> bool:
