@@ -8,7 +8,7 @@ from decimal import Decimal
 from planner.instance import Objective
 from planner.report.blocks import Answer, Cell, Fact, Table, Tone
 from planner.report.cases import LEAST_LOADED, Case, Entry
-from planner.report.text import count, number, percent, slowdown
+from planner.report.text import count, number, percent, promised, slowdown
 from planner.result import Status
 
 _OVERVIEW = 100
@@ -28,7 +28,8 @@ def answer(case: Case) -> Answer:
     words, tone = _status(case, entry)
     reasons = () if entry.form is None else entry.form.reasons
     note = [f"{entry.row.solver}: {entry.row.note}"] if entry.row.note else []
-    remarks = [*note, *reasons[:_REMARKS]]
+    promise = None if entry.form is None else entry.form.slo_probability
+    remarks = [*note, *([] if promise is None else [promised(promise)]), *reasons[:_REMARKS]]
     if len(reasons) > _REMARKS:
         remarks.append(f"... and {count(len(reasons) - _REMARKS, 'more reason')}")
     return Answer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import count
@@ -104,6 +104,8 @@ def cases_of(results: Results, instances: Mapping[Path, Instance]) -> list[Case]
     InputError
         For an instance that no result is for, or a plan that names what its instance does not have.
     """
+    known = {path: [i, *_promising(i, results)] for path, i in instances.items()}
+    every = [i for variants in known.values() for i in variants]
     cases: dict[str, Case] = {}
     digests: dict[str, str] = {}  # label -> SHA-256 of the instance, where a file says so
     stems = {path.stem: instance for path, instance in instances.items()}
@@ -113,18 +115,27 @@ def cases_of(results: Results, instances: Mapping[Path, Instance]) -> list[Case]
     for found in results.rows:
         label = found.row.instance
         digest = digests.get(label) or (stems[label].sha256 if label in stems else None)
-        _add(_case(cases, digest, label, instances), found, given=False)
+        _add(_case(cases, digest, label, every), found, given=False)
     for plan in results.plans:
-        source = plan.form.instance
-        case = _case(cases, source.sha256, source.name, instances)
+        source, promise = plan.form.instance, plan.form.slo_probability
+        label = source.name if promise is None else f"{source.name} ({100 * promise:g} % promised)"
+        case = _case(cases, source.sha256, label, every)
         _add(case, RowResult(plan.path, _row(plan), plan), given=True)
     used = {case.instance.sha256 for case in cases.values() if case.instance is not None}
     for path, instance in instances.items():
-        if instance.sha256 not in used:
+        if not used & {i.sha256 for i in known[path]}:
             rule = f"is the instance of no result; they are for {_sources(results) or 'none'}"
             value = f"{instance.name}, SHA-256 {instance.sha256[:12]}..."
             raise InputError(rule, file=str(path), value=value)
     return list(cases.values())
+
+
+def _promising(instance: Instance, results: Results) -> Iterator[Instance]:
+    """Yield the instance with each probability that plans were made for, if it says how sure it is."""
+    forms = [p.form for p in results.plans] + [r.plan.form for r in results.rows if r.plan is not None]
+    if instance.upper is not None:
+        for promise in {f.slo_probability for f in forms} - {None, instance.slo_probability}:
+            yield instance.replace(slo_probability=promise)
 
 
 def _sources(results: Results) -> str:
@@ -135,16 +146,16 @@ def _sources(results: Results) -> str:
     return ", ".join(names or list(labels)[:3])
 
 
-def _case(cases: dict[str, Case], digest: str | None, label: str, instances: Mapping[Path, Instance]) -> Case:
+def _case(cases: dict[str, Case], digest: str | None, label: str, instances: Sequence[Instance]) -> Case:
     """Return the case of an instance with this digest; without one, of this name."""
     known = next((c for c in cases.values() if digest is None and c.label == label), None)
     if known is not None:
         return known
     if digest is None:
-        instance = next((i for i in instances.values() if i.name == label), None)
+        instance = next((i for i in instances if i.name == label), None)
         digest = instance.sha256 if instance is not None else None
     else:
-        instance = next((i for i in instances.values() if i.sha256 == digest), None)
+        instance = next((i for i in instances if i.sha256 == digest), None)
     key = digest or f"name {label}"
     return cases.setdefault(key, Case(label, instance))
 

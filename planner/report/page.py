@@ -16,6 +16,7 @@ from planner.report.figures.profile import profile_figure
 from planner.report.forms import Between, EvaluationFile, ValidationFile
 from planner.report.inputs import Results
 from planner.report.profiles import GAP_SHIFT, LEAST_TIME, TIME_SHIFT, Many
+from planner.report.promises import promises
 from planner.report.text import count, milliseconds, number, percent, slowdown
 
 _CHAPTERS = 3
@@ -49,6 +50,8 @@ def page_of(cases: list[Case], results: Results, made_by: str) -> Page:
 
 
 def _common(cases: list[Case], results: Results, shown: int) -> Iterator[Block]:
+    if block := promises(cases):
+        yield block
     many = Many.of(cases)
     if many is not None:
         yield _many(many)

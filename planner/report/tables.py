@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from planner.integers import PPM
 from planner.plan_files import exact, outcome_document
 from planner.plan_form import Outcome, PlanFile
-from planner.report.text import cell, console, count, milliseconds, number, percent, plain, slowdown
+from planner.report.text import cell, console, count, milliseconds, number, percent, plain, promised, slowdown
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -108,6 +108,8 @@ def header(plan: PlanFile) -> Iterator[str]:
     yield plain(f"{plan.instance.name}: {status}{by}{after}{stopped.get(plan.stop or '', '')}")
     if plan.note:
         yield plain(f"  {plan.note}")
+    if plan.slo_probability is not None:
+        yield f"  {promised(plan.slo_probability)}"
     if plan.objective is not None:
         gap = "no bound is known" if plan.bound is None else f"bound {number(plan.bound)}"
         proof = "" if plan.gap is None else f", gap {percent(plan.gap)}"

@@ -62,6 +62,12 @@ def slowdown(degradation: float) -> str:
     return f"{100 * degradation:,.1f} %"
 
 
+def promised(probability: float) -> str:
+    """Say what a plan made for a probability of keeping SLOs shows."""
+    share = percent(probability)
+    return f"each SLO promised with {share}: degradations and latencies are their {share} quantiles"
+
+
 def milliseconds(value: float | None) -> str:
     """Return a latency in ms."""
     return "-" if value is None else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"

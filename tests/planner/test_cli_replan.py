@@ -118,6 +118,7 @@ def test_a_robust_plan_is_checked_against_its_promise(path: Path, tmp_path: Path
         1,
         1.1,
     )
+    assert "60 % quantiles" in run("show", robust).stdout
     assert run("check", path, robust).exit_code == 0
     document = json.loads(plain.read_text())
     document |= {"slo_probability": 0.6, "instance": json.loads(robust.read_text())["instance"]}
