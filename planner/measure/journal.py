@@ -112,8 +112,9 @@ class Journal:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(rows)
         with _named(self.path):
-            self._write(text.getvalue().encode())
-        self._count(rows)
+            before = self._write(text.getvalue().encode())
+            self._count(rows)  # Ctrl-C from here on does not lose the run
+            self._sync(before)
 
     def _lock(self) -> None:
         try:
@@ -149,7 +150,7 @@ class Journal:
             self._stream.truncate(good)
             os.fsync(self._stream.fileno())
         if not good:
-            self._write(_HEADER)
+            self._sync(self._write(_HEADER))
 
     def _count_runs(self, data: bytes) -> int:
         """Count the runs of a table without its header; return the bytes that whole runs take."""
@@ -184,15 +185,23 @@ class Journal:
                 key = (row[_MACHINE], row[_VICTIM], tuple(row[_NEIGHBOURS].split("|")))
                 self.degradations.setdefault(key, []).append(float(row[_DEGRADATION]))
 
-    def _write(self, data: bytes) -> None:
-        """Append in one write if the system takes it in one, and wait until it is on the disk."""
+    def _write(self, data: bytes) -> int:
+        """Append in one write if the system takes it in one; return the size before."""
         before = os.fstat(self._stream.fileno()).st_size
         left = memoryview(data)
         try:
             while left:
                 left = left[os.write(self._stream.fileno(), left) :]
-            os.fsync(self._stream.fileno())
         except BaseException:
+            self._stream.truncate(before)
+            raise
+        return before
+
+    def _sync(self, before: int) -> None:
+        """Wait until what was appended is on the disk; cut it off again if the disk fails."""
+        try:
+            os.fsync(self._stream.fileno())
+        except OSError:
             self._stream.truncate(before)
             raise
 

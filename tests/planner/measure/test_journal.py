@@ -130,6 +130,23 @@ def test_a_failing_disk_leaves_no_half_run(tmp_path: Path, monkeypatch: pytest.M
         assert journal.runs.total() == 2
 
 
+def test_ctrl_c_while_the_disk_works_does_not_lose_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    rows = Fake().run(spec().form.machine_types[0], ("a", "b"), 0)
+    with opened(tmp_path / "t.csv") as journal:
+        monkeypatch.setattr(os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            journal.append(rows)
+        assert journal.rows == len(rows)
+    monkeypatch.undo()
+    with opened(tmp_path / "t.csv") as journal:
+        assert (journal.rows, journal.cut) == (len(rows), 0)
+
+
 def _measure(wanted: Spec, path: Path, notes: Path) -> None:
     """Profile with a runner that measures nothing; note each run as soon as the next one begins."""
     noted = os.open(notes, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
