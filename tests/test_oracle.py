@@ -12,7 +12,7 @@ from tests import oracle
 from tests.random_instances import MOST_REPLICAS, random_instance, solved
 from tests.tiny import pair, two_types
 
-SEEDS = range(1_000)
+SEEDS = range(500)
 
 
 def _by_listing(instance: Instance) -> int | None:
@@ -51,7 +51,7 @@ def test_optima_worked_out_by_hand() -> None:
 
 
 def test_random_instances_are_the_same_every_time() -> None:
-    for seed in (0, 7, 999):
+    for seed in (0, 7, 499):
         assert random_instance(seed).sha256 == random_instance(seed).sha256
     assert len({random_instance(seed).sha256 for seed in range(50)}) == 50
 
@@ -66,8 +66,8 @@ def test_random_instances_are_tiny() -> None:
 def test_a_third_of_the_random_instances_have_no_plan() -> None:
     """Some for reasons that only a search finds."""
     hopeless = [seed for seed in SEEDS if not solved(seed)[1].feasible]
-    assert 200 <= len(hopeless) <= 400
-    assert sum(not obstacles(random_instance(seed)) for seed in hopeless) >= 50
+    assert 100 <= len(hopeless) <= 200
+    assert sum(not obstacles(random_instance(seed)) for seed in hopeless) >= 25
 
 
 def test_random_instances_use_every_feature() -> None:
@@ -77,7 +77,7 @@ def test_random_instances_use_every_feature() -> None:
         instance, answer = solved(seed)
         if answer.feasible:
             used.update(name for name, yes in _features(instance).items() if yes)
-    few = {name: used[name] for name in _features(pair()) if used[name] < 25}
+    few = {name: used[name] for name in _features(pair()) if used[name] < 12}
     assert not few
 
 

@@ -140,7 +140,7 @@ def test_every_corrupted_plan_is_refused_for_what_is_wrong() -> None:
 def test_checker_and_judge_agree_on_random_plans() -> None:
     """On which rules are broken, on the objective of valid and invalid plans, on misses and machines."""
     valid = 0
-    for seed in range(500):
+    for seed in range(250):
         instance = random_instance(seed)
         brute = oracle.Oracle(instance)
         for plan in (random_plan(instance, 4 * seed + i) for i in range(4)):
@@ -149,16 +149,16 @@ def test_checker_and_judge_agree_on_random_plans() -> None:
             assert found.objective == verdict.objective, seed
             assert found.machines_used == sum(n for _, n, _ in plan.patterns()), seed
             valid += found.valid
-    assert valid > 200
+    assert valid > 100
 
 
 def test_the_optimal_plan_is_accepted_with_its_objective() -> None:
     plans = 0
-    for seed in range(400):
+    for seed in range(250):
         instance, answer = solved(seed)
         if answer.plan is not None:
             found = evaluate(instance, answer.plan)
             assert (found.violations, found.objective) == ((), answer.objective), seed
             assert objective_of(instance, answer.plan) == answer.objective, seed
             plans += 1
-    assert plans > 200
+    assert plans > 125

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +126,13 @@ FILES: dict[str, tuple[str, Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", FILES)
+def all_of(cases: Iterable[str], alike: Set[str]) -> pytest.MarkDecorator:
+    """Mark with every case; those alike to another one are for soak."""
+    marked = [pytest.param(c, marks=[pytest.mark.soak] if c in alike else []) for c in cases]
+    return pytest.mark.parametrize("what", marked)
+
+
+@all_of(FILES, {"degradation fields", "keys", "yaml list"})
 def test_an_instance(tmp_path: Path, what: str) -> None:
     name, make, words = FILES[what]
     make(tmp_path / name)
@@ -151,7 +157,7 @@ PLANS: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.parametrize("what", PLANS)
+@all_of(PLANS, {"names", "a long string"})
 def test_a_plan(tmp_path: Path, what: str) -> None:
     make, words = PLANS[what]
     (tmp_path / "i.json").write_text(instance())

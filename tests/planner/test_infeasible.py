@@ -19,14 +19,14 @@ def test_nothing_stands_in_the_way_of_a_feasible_instance(pair: Instance, two_ty
 def test_no_obstacle_where_brute_force_finds_a_plan() -> None:
     """And where it finds none, there is often one: the obstacles are worth having."""
     feasible = found = infeasible = 0
-    for seed in range(1_000):
+    for seed in range(500):
         instance, answer = solved(seed)
         reasons = obstacles(instance)
         feasible += answer.feasible
         infeasible += not answer.feasible
         found += bool(reasons)
         assert not (answer.feasible and reasons), (seed, reasons)
-    assert feasible > 500
+    assert feasible > 250
     assert 0.6 * infeasible < found < infeasible
 
 

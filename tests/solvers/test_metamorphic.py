@@ -15,7 +15,7 @@ from solvers import solve
 from tests.random_instances import random_instance, solved, with_arrival_prices
 from tests.solvers.checks import check
 
-SEEDS = range(1_000, 1_012)
+SEEDS = range(1_000, 1_008)
 
 every_exact_solver = pytest.mark.parametrize("solver", ["milp", "cpsat"])
 
@@ -121,7 +121,7 @@ def test_three_times_the_weights_cost_three_times_as_much(solver: str) -> None:
         once, thrice = (proven(_scaled(random_instance(seed), f), solver).objective for f in (1, 3))
         assert (None if once is None else 3 * once) == thrice, seed
         costs.append(once or 0)
-    assert sum(cost > 0 for cost in costs) >= 4
+    assert sum(cost > 0 for cost in costs) >= 3
 
 
 @every_exact_solver
