@@ -6,7 +6,8 @@ finds the patterns that suit the odd numbers that are left.
 *Diving*, from a fractional solution: settle the machines that it gives whole to a pattern (all but about as
 many as there are models), solve the part, settle again, and where nothing is whole the pattern that is
 nearest to it; the last few machines are an integer program. If replicas find no place, more machines are
-opened: where memory is scarce, the last ones alone cannot hold the last replicas.
+opened, and more are left to the integer program: where memory is scarce, the last ones alone cannot hold the
+last replicas, and diving again would leave the same ones to it.
 
 *Large neighbourhood search* (Shaw 1998), from a plan: open some machines, solve the integer program of the
 part, again and again. What makes a plan dearer than the bound are the machines whose patterns have a reduced
@@ -38,7 +39,7 @@ Floats = NDArray[np.float64]
 _WHOLE, _NEARLY, _HALF = 1e-6, 0.8, 0.5
 _AT_ONCE, _STEP = 40, 0.1  # machines of which one is settled at once; share of the time for it
 _GAP = 1e-5
-_LAST = 8  # machines that diving leaves to the integer program
+_LAST = 8  # machines that diving leaves to the integer program, at first
 _PER_ROW = 20  # columns of a part
 _PRICING = 0.3  # of the time for a part
 _OPEN, _FEWEST, _MOST = 24, 4, 400  # machines in a neighbourhood
@@ -71,19 +72,20 @@ class Rounding:
         values[master.inside[: master.values.size]] = master.values
         need = master.need
         settled = np.floor(values + _WHOLE).astype(np.int64)
-        likely, number = np.flatnonzero(values > settled + _WHOLE), _OPEN
+        likely, number, last = np.flatnonzero(values > settled + _WHOLE), _OPEN, _LAST
         while not self.run.stopping and self.run.elapsed < until:
-            plan = self._dived(need, settled, likely, until)
+            plan = self._dived(need, settled, likely, last, until)
             if plan is not None or not settled.any():
                 return plan
             settled = self._opened(settled, number)
-            number *= 2
+            number, last = 2 * number, 2 * last
         return None
 
-    def _dived(self, need: Need, settled: Ints, likely: Ints, until: float) -> Plan | None:
+    def _dived(self, need: Need, settled: Ints, likely: Ints, last: int, until: float) -> Plan | None:
+        """Return a plan; the ``last`` machines are an integer program."""
         run = self.run
         part = self._part(need, settled, likely)
-        while run.elapsed < until and not run.stopping and part.need.machines.sum() > _LAST:
+        while run.elapsed < until and not run.stopping and part.need.machines.sum() > last:
             part.generate(run, run.elapsed + _STEP * (until - run.elapsed))
             values = part.values
             whole = np.floor(values + _WHOLE).astype(np.int64)

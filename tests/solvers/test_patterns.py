@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from benchmarks.distinct import quadratic
 from planner.generate import generate
 from planner.infeasible import obstacles
 from planner.result import Status
-from solvers import pricer, solve, threshold
+from solvers import pricer, rounding, solve, threshold
 from solvers.columns import Columns, Need
 from solvers.enumeration import pattern_of
 from solvers.market import Desk, Market
@@ -132,6 +134,24 @@ def test_a_fleet_is_planned_close_to_the_bound() -> None:
     result = check(instance, solve(instance, "patterns", time_limit=8))
     assert result.gap is not None
     assert result.gap < 0.01
+
+
+def test_a_dive_that_ends_short_of_room_does_not_repeat_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It settled what was opened again, and left the same replicas to the same last machines."""
+    tight = generate(models=8, types=3, replicas=150, slots=(4, 4), tightness=0.85, feasible=True, seed=57)
+    run = Run(time_limit=60.0, seed=1)
+    master = Master(Supply(tight.compiled))
+    assert master.generate(run, 60.0)
+    assert master.proof is not None
+    ends: list[bool] = []
+
+    def seen(*arguments: Any) -> Any:
+        ends.append(len(ends) < 5)
+        return mended(*arguments) if ends[-1] else pytest.fail("dives on and on")
+
+    monkeypatch.setattr(rounding, "mended", seen)
+    assert rounding.Rounding(master.supply, master.proof.prices, run).dive(master, 60.0) is not None
+    assert len(ends) > 1  # else this tests nothing
 
 
 def _columns() -> tuple[Columns, Need]:
