@@ -23,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, Pipe
 from typing import IO, Any
@@ -48,6 +48,7 @@ def solve_in_child(
     start: Plan | None = None,
     on_progress: OnProgress | None = None,
     memory_limit_mb: int | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Result:
     """Plan ``instance`` with the named solver in a child process.
 
@@ -60,6 +61,9 @@ def solve_in_child(
         As in :func:`solvers.solve`.
     memory_limit_mb
         Most memory that the child may allocate for data.
+    stop
+        Asked ten times a second, also while the solver reports nothing; once true, it ends the solve with
+        what it has, or kills the child 5 s later.
 
     Returns
     -------
@@ -72,7 +76,7 @@ def solve_in_child(
     InputError
         As :func:`solvers.solve` does.
     """
-    job = _Job(time_limit=time_limit, on_progress=on_progress)
+    job = _Job(time_limit=time_limit, on_progress=on_progress, stop=stop)
     with tempfile.TemporaryFile() as log, _nursery() as nursery:
         ours, theirs = Pipe()
         with ours:
@@ -105,6 +109,7 @@ class _Job:
 
     time_limit: float
     on_progress: OnProgress | None
+    stop: Callable[[], bool] | None
     began: float = field(default_factory=time.monotonic)
     answer: Result | InputError | str | None = None  # text: what went wrong
     history: list[Progress] = field(default_factory=list)
@@ -118,8 +123,10 @@ class _Job:
         with contextlib.suppress(EOFError, OSError), self.signals():  # EOF: the child died
             pipe.send(request)
             while self.answer is None:
+                self.wanted |= self.stop is not None and self.stop()
                 if self.wanted and not self.interrupted:
                     self.interrupted = True
+                    deadline = min(deadline, time.monotonic() + _GRACE)
                     pipe.send("interrupt")
                 if not pipe.poll(_TICK):
                     if time.monotonic() > deadline:
@@ -129,7 +136,8 @@ class _Job:
                 kind, value = pipe.recv()
                 if kind == "loaded":
                     self.began = time.monotonic()
-                    deadline = self.began + self.time_limit + _GRACE
+                    if not self.interrupted:
+                        deadline = self.began + self.time_limit + _GRACE
                 elif kind == "progress":
                     self.progress(value)
                 else:
@@ -242,7 +250,7 @@ def _close_all() -> None:
 def _obituary(status: int | None, late: bool, log: IO[bytes]) -> str:
     """Say how a child ended that gave no answer."""
     if late:
-        return f"the solver was killed: not done {_GRACE:.0f} s after its time limit"
+        return f"the solver was killed: not done {_GRACE:.0f} s after it had to end"
     if status is None:
         return "the solver's process was lost"
     log.seek(max(0, log.seek(0, os.SEEK_END) - 4000))

@@ -126,6 +126,25 @@ def test_a_callback_ends_the_solve_with_the_incumbent(pair: Instance) -> None:
 
 
 @pytest.mark.parametrize("solver", ["patient", "silent"])
+def test_it_stops_when_asked_although_it_reports_nothing(pair: Instance, solver: str) -> None:
+    asked: list[float] = []
+
+    def stop() -> bool:
+        asked.append(time.monotonic())
+        return len(asked) > 3
+
+    result = solve_in_child(pair, solver, time_limit=60, stop=stop)
+    assert (result.stop, result.objective) == (Stop.INTERRUPTED, 1_000_000)
+
+
+def test_a_solver_that_does_not_stop_when_asked_is_killed(
+    pair: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "_GRACE", 0.2)
+    assert "killed" in failed(solve_in_child(pair, "hang", time_limit=60, stop=lambda: True))
+
+
+@pytest.mark.parametrize("solver", ["patient", "silent"])
 def test_ctrl_c_ends_the_solve_with_the_incumbent(pair: Instance, solver: str) -> None:
     def press(_: Progress) -> None:
         if threading.current_thread() is threading.main_thread() and not pressed:
