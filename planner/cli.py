@@ -21,6 +21,7 @@ from planner import (
     cli_replan,
     cli_report,
     cli_robust,
+    cli_serve,
     cli_whatif,
 )
 from planner.exits import EXIT_CODES, Commands, unforeseen
@@ -73,6 +74,7 @@ _PARTS = (
     cli_measure,
     cli_learn,
     cli_loop,
+    cli_serve,
 )
 for more in _PARTS:
     app.add_typer(more.app)

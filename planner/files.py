@@ -136,12 +136,30 @@ def load_instance(path: str | Path) -> Instance:
         Naming the file, the field, the rule and the value found.
     """
     path = Path(path)
-    data = read_document(path)
+    try:
+        return instance_of(read_document(path), path.parent)
+    except InputError as error:
+        raise (error if error.file else error.in_file(str(path))) from None
+
+
+def instance_of(data: Any, folder: Path) -> Instance:
+    """Return the instance in a document of :func:`planner.reading.read_document`.
+
+    Parameters
+    ----------
+    folder
+        Where its degradation table is, if it names one.
+
+    Raises
+    ------
+    InputError
+        Naming the field, the rule and the value found, and the file if it is the table.
+    """
     try:
         _check_counts(data)
         check_crowd(data, "degradation", "pairs")
         document = InstanceFile.model_validate(data)
-        degradation, upper = _degradation(document, path)
+        degradation, upper = _degradation(document, folder)
         return Instance(
             name=document.name,
             machine_types=document.machine_types,
@@ -154,9 +172,7 @@ def load_instance(path: str | Path) -> Instance:
             objective=document.objective,
         )
     except ValidationError as error:
-        raise first_problem(error, data, InstanceFile).in_file(str(path)) from None
-    except InputError as error:
-        raise (error if error.file else error.in_file(str(path))) from None
+        raise first_problem(error, data, InstanceFile) from None
 
 
 def save_instance(
@@ -228,7 +244,7 @@ def _check_counts(data: Any) -> None:
     check_sizes(*(len(items) if isinstance(items, list) else 0 for items in lists))
 
 
-def _degradation(document: InstanceFile, path: Path) -> Table:
+def _degradation(document: InstanceFile, folder: Path) -> Table:
     """Return the degradations and their upper ends, shape (K, T, T), NaN for pairs that are not given."""
     types = [m.name for m in document.machine_types]
     models = [m.name for m in document.models]
@@ -238,7 +254,7 @@ def _degradation(document: InstanceFile, path: Path) -> Table:
         return Table(nothing, None)  # Instance says which is used twice
     if given.table is not None:
         try:
-            table = table_path(path.parent, given.table)
+            table = table_path(folder, given.table)
         except InputError as error:
             raise InputError(error.rule, field="degradation.table", value=error.value) from None
         values, upper = read_table(table, types, models)

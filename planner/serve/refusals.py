@@ -1,0 +1,78 @@
+"""Errors as answers: each is one JSON document that names the rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from planner.errors import InputError, shorten
+from planner.serve.clerk import ChoreError
+from planner.serve.forms import Problem, Refusal
+
+#: What every operation may answer.
+COMMON: dict[int | str, dict[str, Any]] = {
+    code: {"model": Refusal, "description": words}
+    for code, words in {
+        400: "not a request that this service understands",
+        401: "needs a token",
+        403: "comes from another site",
+        404: "is not there",
+        409: "does not fit the state of the job",
+        413: "is too large",
+        422: "breaks a rule, which it names",
+        429: "too many jobs wait",
+    }.items()
+}
+
+
+class Refused(Exception):  # noqa: N818  an answer, not a failure
+    """A request that is answered with a 4xx status."""
+
+    def __init__(self, status: int, rule: str, *, field: str = "", value: Any = None) -> None:
+        self.status = status
+        self.problem = problem(InputError(rule, field=field, value=value))
+        super().__init__(rule)
+
+
+def problem(error: InputError) -> Problem:
+    """Return an error as it is answered."""
+    return Problem(rule=error.rule, field=error.field, file=error.file, message=str(error))
+
+
+def answer(status: int, found: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return an answer that says what is wrong."""
+    return JSONResponse(Refusal(error=found).model_dump(), status, headers)
+
+
+def handle(app: FastAPI) -> None:
+    """Have an application answer every error so."""
+
+    @app.exception_handler(Refused)
+    async def refused(_: Request, error: Refused) -> JSONResponse:
+        return answer(error.status, error.problem)
+
+    @app.exception_handler(InputError)
+    async def bad(_: Request, error: InputError) -> JSONResponse:
+        return answer(422, problem(error))
+
+    @app.exception_handler(ChoreError)
+    async def undone(_: Request, error: ChoreError) -> JSONResponse:
+        return answer(422, problem(InputError(f"could not be done: it {error}")))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"] if part != "body")
+        value = None if isinstance(first.get("input"), dict | list) else shorten(first.get("input"))
+        rule = str(first["msg"])
+        message = f"{where}: {rule}" + (f", found {value}" if value is not None else "")
+        return answer(422, Problem(rule=rule, field=where[:200], message=message[:1000]))
+
+    @app.exception_handler(HTTPException)
+    async def other(_: Request, error: HTTPException) -> JSONResponse:
+        found = problem(InputError(str(error.detail).lower()))
+        return answer(error.status_code, found, dict(error.headers or {}))
