@@ -14,6 +14,7 @@ from planner import (
     cli_compare,
     cli_explain,
     cli_instance,
+    cli_jobs,
     cli_learn,
     cli_loop,
     cli_measure,
@@ -75,6 +76,7 @@ _PARTS = (
     cli_learn,
     cli_loop,
     cli_serve,
+    cli_jobs,
 )
 for more in _PARTS:
     app.add_typer(more.app)

@@ -34,6 +34,7 @@ def serve_command(
         int | None,
         typer.Option(metavar="MB", min=256, help="Most memory of a job; default: 4/5 of all, shared."),
     ] = None,
+    openapi: Annotated[bool, typer.Option("--openapi", help="Print the OpenAPI document instead.")] = False,
 ) -> None:
     """Take instances from others, plan them, and keep the plans.
 
@@ -51,6 +52,11 @@ def serve_command(
     from planner.serve.run import run
     from planner.serve.service import Limits
 
+    if openapi:
+        from planner.serve.app import openapi as document
+
+        print(document(), end="")
+        return
     number = workers or max(1, len(os.sched_getaffinity(0)) // 2)
     limits = Limits.of_this_machine(number, longest)
     run(data, host, port, number, limits if memory_mb is None else Limits(longest, memory_mb))

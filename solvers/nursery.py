@@ -26,7 +26,7 @@ from typing import Any
 import solvers
 from planner.errors import InputError
 from planner.result import Progress, Result
-from solvers import load, solve
+from solvers import SOLVERS, load, solve
 
 _PDEATHSIG = 1  # of prctl(2): the signal that a process gets when its parent dies
 _EVERY = 0.1
@@ -36,8 +36,9 @@ def serve(descriptor: int) -> None:
     """Fork children until the other end of the control socket closes."""
     control = socket.socket(fileno=descriptor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with contextlib.suppress(ImportError):
-        importlib.import_module("numba")  # most solvers need it, and it is slow to import
+    for entry in SOLVERS.values():  # seconds, which no child then has to spend
+        with contextlib.suppress(ImportError):  # of a solver that nobody may ask for
+            importlib.import_module(entry.module)
     while True:
         message, descriptors, *_ = socket.recv_fds(control, 1, 2)
         if not message:

@@ -28,10 +28,12 @@ from planner.serve.forms import (
 )
 from planner.serve.guard import Guard
 from planner.serve.jobs import ENDED, State
+from planner.serve.metrics import Metered, Metrics
 from planner.serve.refusals import COMMON, Refused, answer, handle
 from planner.serve.service import JSON_MOST, TABLE_MOST, Service
 from planner.serve.tokens import Caller, caller
 
+_SUMMARY = "Decides which inference models share which machines, with a proven gap."
 _WATCH_S, _KEEP_S = 0.3, 10.0
 _KINDS = {
     "application/json": ".json",
@@ -293,12 +295,13 @@ def make_app(service: Service, *, local: bool) -> FastAPI:
     app = FastAPI(
         title="planner",
         version=version(),
-        summary="Decides which inference models share which machines, with a proven gap.",
+        summary=_SUMMARY,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
     )
     app.state.service = service
+    measured = Metrics(service)
     handle(app)
 
     @app.exception_handler(Unfit)
@@ -315,6 +318,10 @@ def make_app(service: Service, *, local: bool) -> FastAPI:
             jobs=service.store.counts(),
         )
 
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(measured.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
     app.include_router(api)
     app.add_middleware(
         Guard,
@@ -322,16 +329,13 @@ def make_app(service: Service, *, local: bool) -> FastAPI:
         local=local,
         most_bytes=JSON_MOST + TABLE_MOST,
     )
+    app.add_middleware(Metered, metrics=measured)
     return app
 
 
 def openapi() -> str:
-    """Return the OpenAPI document, as it is committed."""
+    """Return the OpenAPI document, as it is committed: `planner serve --openapi` prints it."""
     from fastapi.openapi.utils import get_openapi
 
-    app = FastAPI()
-    app.include_router(api)
-    document = get_openapi(
-        title="planner", version="1", openapi_version="3.1.0", routes=app.routes, description=__doc__
-    )
+    document = get_openapi(title="planner", version="1", routes=api.routes, summary=_SUMMARY)
     return json.dumps(document, indent=1, sort_keys=True) + "\n"

@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
@@ -31,7 +32,6 @@ _BOOT = "import sys; sys.path[:] = {path!r}; from planner.serve.clerk import ser
 _FRUGAL = {
     **{name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MALLOC_ARENA_MAX")},
     "ARROW_DEFAULT_MEMORY_POOL": "system",
-    "MPLCONFIGDIR": "",
 }
 
 
@@ -51,6 +51,8 @@ class Clerk:
     def __init__(self, memory_mb: int) -> None:
         self._memory = memory_mb
         self._turn = threading.Lock()
+        # Linux ends a process with the thread that began it: this one lives as long as it has to.
+        self._beginner = ThreadPoolExecutor(1, "clerk")
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
 
@@ -74,7 +76,7 @@ class Clerk:
             If there is no answer; it says why.
         """
         with self._turn:
-            pipe = self._started()
+            pipe = self._beginner.submit(self._started).result()
             try:
                 pipe.send((chore, arguments))
                 deadline = time.monotonic() + seconds
@@ -98,6 +100,7 @@ class Clerk:
         """End the process."""
         with self._turn:
             self._end()
+        self._beginner.shutdown()
 
     def _started(self) -> Connection:
         if self._process is not None and self._process.poll() is not None:

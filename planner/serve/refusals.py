@@ -66,7 +66,7 @@ def handle(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part != "body")
+        where = ".".join(str(part) for part in first["loc"] if part not in ("body", "path", "query"))
         value = None if isinstance(first.get("input"), dict | list) else shorten(first.get("input"))
         rule = str(first["msg"])
         message = f"{where}: {rule}" + (f", found {value}" if value is not None else "")
