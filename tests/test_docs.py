@@ -36,7 +36,10 @@ def test_calls_are_found() -> None:
 def test_every_call_that_a_document_shows_exists(path: Path) -> None:
     for name, *rest in _calls(path.read_text(encoding="utf-8")):
         assert name in COMMANDS, f"planner {name}"
-        known = {flag for parameter in COMMANDS[name].params for flag in parameter.opts}
+        command = COMMANDS[name]
+        while rest and rest[0] in getattr(command, "commands", {}):
+            command = command.commands[rest.pop(0)]
+        known = {flag for parameter in command.params for flag in parameter.opts}
         assert {word for word in rest if word.startswith("-")} <= known | {"--help"}, f"planner {name}"
 
 

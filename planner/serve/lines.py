@@ -7,7 +7,7 @@ import re
 import yaml
 
 _STEP = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
-_MOST = 2 * 2**20
+_MOST = 2**19
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NAMED = re.compile(r"line (\d+)")
 
@@ -16,7 +16,7 @@ def line_of(text: str, field: str) -> int | None:
     """Return the line (from 1) of a field such as ``models[2].slo_ms`` in a YAML or JSON document.
 
     Where the field is missing, that of what should have it. None if the document cannot be parsed or is
-    larger than 2 MB; a field that itself names a line has that one.
+    larger than half a MB; a field that itself names a line has that one.
     """
     if named := _NAMED.match(field):
         return int(named[1])

@@ -35,6 +35,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     UNIQUE (owner, key, part)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS jobs_next ON jobs (state, priority DESC, number);
+CREATE INDEX IF NOT EXISTS jobs_owner ON jobs (owner, state);
 CREATE INDEX IF NOT EXISTS jobs_instance ON jobs (instance);
 CREATE TABLE IF NOT EXISTS progress (
     job       TEXT NOT NULL REFERENCES jobs (id),

@@ -22,7 +22,7 @@ from planner.serve.supervisor import Supervisor
 from planner.serve.tokens import Caller
 
 JSON_MOST, YAML_MOST, TABLE_MOST = 16 * 2**20, 2 * 2**20, 32 * 2**20
-_VALIDATING_S, _VALIDATING_MB = 2.0, 512
+_VALIDATING_S, _VALIDATING_MB = 1.7, 512
 _MAKING_S, _MAKING_MB = 60.0, 3072
 _MOST_COMPARED = 50
 

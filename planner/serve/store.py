@@ -96,12 +96,10 @@ class Store:
             )
         return ids
 
-    def waiting(self, owner: str | None = None) -> int:
-        """Return how many jobs wait or run, of one owner or of all."""
+    def waiting(self, owner: str) -> int:
+        """Return how many jobs of an owner wait or run."""
         row = self._row(
-            "SELECT count(*) AS n FROM jobs WHERE state IN ('queued', 'running')"
-            " AND owner = coalesce(?, owner)",
-            owner,
+            "SELECT count(*) AS n FROM jobs WHERE owner = ? AND state IN ('queued', 'running')", owner
         )
         return 0 if row is None else int(row["n"])
 
