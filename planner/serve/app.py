@@ -64,10 +64,25 @@ _HTML: _Responses = {200: {"content": {"text/html": {"schema": {"type": "string"
 _PARQUET: _Responses = {200: {"content": {"application/vnd.apache.parquet": {"schema": _FILES}}}}
 _EVENTS: _Responses = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
 
+
+def _link(operation: str, parameter: str, where: str) -> dict[str, Any]:
+    """Return an OpenAPI link to an operation whose parameter is in the answer."""
+    return {"operationId": operation, "parameters": {parameter: f"$response.body#{where}"}}
+
+
 AJob = Annotated[str, Path(pattern="^[0-9a-f]{16}$", description="id of a job")]
 ManyJobs = Annotated[list[str], Query(min_length=1, max_length=50, description="ids of jobs of one instance")]
 
-api = APIRouter(prefix="/v1", responses=COMMON)
+_OF_A_JOB = ("job", "history", "events", "plan", "report", "explanation", "moves", "cancel", "retry")
+#: What the answers to a submission and an upload lead to.
+_JOB_LINKS: _Responses = {
+    202: {"links": {n: _link(n, "job", "/jobs/0/id") for n in _OF_A_JOB}},
+}
+_INSTANCE_LINKS: _Responses = {
+    201: {"links": {n: _link(n, "sha256", "/sha256") for n in ("instance", "table")}},
+}
+
+api = APIRouter(prefix="/v1", responses=COMMON, generate_unique_id_function=lambda route: route.name)
 
 
 def _service(request: Request) -> Service:
@@ -99,7 +114,7 @@ class Unfit(Exception):  # noqa: N818  an answer, not a failure
         super().__init__(problem.message)
 
 
-@api.post("/instances", status_code=201, openapi_extra=_UPLOAD)
+@api.post("/instances", status_code=201, openapi_extra=_UPLOAD, responses=_INSTANCE_LINKS)
 async def upload(request: Request, service: TheService) -> InstanceOut:
     """Upload an instance: JSON or YAML, or a form with the file `instance` and the `table` that it names."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -156,7 +171,7 @@ def table(service: TheService, sha256: Sha256) -> Response:
     return Response(found.table, media_type="application/vnd.apache.parquet")
 
 
-@api.post("/jobs", status_code=202)
+@api.post("/jobs", status_code=202, responses=_JOB_LINKS)
 def submit(service: TheService, who: Who, asked: Submission) -> Submitted:
     """Queue jobs. They are on the disk when this answers."""
     return Submitted(jobs=[JobOut.of(job) for job in _fine(service.submit(asked, who))])
@@ -206,7 +221,7 @@ def moves(service: TheService, job: AJob) -> Response:
     return Response(service.answer(job), media_type="application/json")
 
 
-@api.get("/jobs/{job}/report", responses=_HTML, response_class=HTMLResponse)
+@api.get("/jobs/{job}/report", responses=_HTML, response_class=Response)
 def report(service: TheService, job: AJob) -> HTMLResponse:
     """Fetch the page on a plan."""
     return HTMLResponse(service.report([job]))
@@ -225,7 +240,7 @@ def history(service: TheService, job: AJob) -> History:
     return History(job=JobOut.of(found), moments=[_moment(*row[1:]) for row in service.store.history(job)])
 
 
-@api.get("/jobs/{job}/events", responses=_EVENTS, response_class=StreamingResponse)
+@api.get("/jobs/{job}/events", responses=_EVENTS, response_class=Response)
 async def events(service: TheService, job: AJob) -> StreamingResponse:
     """Watch a job: server-sent events `progress` and `job`, until it has ended."""
     await asyncio.to_thread(service.job, job)
@@ -263,7 +278,7 @@ def compare(service: TheService, job: ManyJobs) -> Jobs:
     return Jobs(jobs=[JobOut.of(found) for found in service.compared(job)])
 
 
-@api.get("/compare/report", responses=_HTML, response_class=HTMLResponse)
+@api.get("/compare/report", responses=_HTML, response_class=Response)
 def compare_report(service: TheService, job: ManyJobs) -> HTMLResponse:
     """Fetch the page that compares the plans of jobs of one instance."""
     return HTMLResponse(service.report(job))
@@ -302,7 +317,7 @@ def make_app(service: Service, *, local: bool) -> FastAPI:
     )
     app.state.service = service
     measured = Metrics(service)
-    handle(app)
+    handle(app, api.routes)
 
     @app.exception_handler(Unfit)
     async def unfit(_: Request, error: Unfit) -> Response:

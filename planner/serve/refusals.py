@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match
 
 from planner.errors import InputError, shorten
 from planner.serve.clerk import ChoreError
@@ -48,8 +50,8 @@ def answer(status: int, found: Problem, headers: dict[str, str] | None = None) -
     return JSONResponse(Refusal(error=found).model_dump(), status, headers)
 
 
-def handle(app: FastAPI) -> None:
-    """Have an application answer every error so."""
+def handle(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Have an application answer every error so; ``routes`` are those of its routers."""
 
     @app.exception_handler(Refused)
     async def refused(_: Request, error: Refused) -> JSONResponse:
@@ -73,6 +75,18 @@ def handle(app: FastAPI) -> None:
         return answer(422, Problem(rule=rule, field=where[:200], message=message[:1000]))
 
     @app.exception_handler(HTTPException)
-    async def other(_: Request, error: HTTPException) -> JSONResponse:
+    async def other(request: Request, error: HTTPException) -> JSONResponse:
         found = problem(InputError(str(error.detail).lower()))
-        return answer(error.status_code, found, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(sorted(_allowed([*app.routes, *routes], request)))
+        return answer(error.status_code, found, headers)
+
+
+def _allowed(routes: Sequence[BaseRoute], request: Request) -> set[str]:
+    """Return the methods of all routes of a path; the framework names those of the first."""
+    allowed: set[str] = set()
+    for route in routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            allowed |= getattr(route, "methods", None) or set()
+    return allowed

@@ -151,6 +151,7 @@ def test_bodies_that_are_no_requests(client: TestClient) -> None:
     error(client.post("/v1/instances", files={"other": ("x.json", b"x")}), 422)
     assert error(client.get("/v1/nothing"), 404)
     assert error(client.put("/v1/jobs"), 405)
+    assert client.put("/v1/jobs").headers["allow"] == "GET, POST"
 
 
 def test_what_a_finished_job_has(client: TestClient, service: Service, tmp_path: Path) -> None:
