@@ -13,6 +13,7 @@ import typer
 from planner import (
     cli_compare,
     cli_explain,
+    cli_fleet,
     cli_instance,
     cli_jobs,
     cli_learn,
@@ -70,6 +71,7 @@ _PARTS = (
     cli_whatif,
     cli_replan,
     cli_robust,
+    cli_fleet,
     cli_compare,
     cli_instance,
     cli_measure,

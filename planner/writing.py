@@ -7,6 +7,7 @@ import csv
 import io
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,50 @@ def check_writable(path: str | Path) -> None:
             raise InputError("must be in a folder that exists", file=str(path), value=str(path.parent))
         if target.exists() and not target.is_file():
             raise InputError("must not be a directory, a pipe or a device", file=str(path))
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise InputError("must be in a folder that can be written to", file=str(path))
+    except (OSError, ValueError, RuntimeError) as error:  # too long a name, a NUL in it, a loop of links
+        raise InputError(f"cannot be written: {reason(error)}", file=str(path)) from None
+
+
+def write_folder(path: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write a folder with these files in it, given by their paths below it: all of it or nothing.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written, or is there already and not empty.
+    """
+    check_new_folder(path)
+    target = path.resolve()
+    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with _named(path):
+            for name, data in files.items():
+                file = temporary / name
+                file.parent.mkdir(parents=True, exist_ok=True)
+                _write(file, data.encode() if isinstance(data, str) else data)
+            temporary.replace(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_new_folder(path: Path) -> None:
+    """Refuse a path where no folder can be written, or where one is that is not empty.
+
+    Raises
+    ------
+    InputError
+        If so.
+    """
+    try:
+        target = path.resolve()
+        if target.exists() and not target.is_dir():
+            raise InputError("must be a folder, found a file", file=str(path))
+        if target.is_dir() and any(target.iterdir()):
+            raise InputError("must be a new folder or an empty one", file=str(path))
+        if not target.parent.is_dir():
+            raise InputError("must be in a folder that exists", file=str(path), value=str(path.parent))
         if not os.access(target.parent, os.W_OK | os.X_OK):
             raise InputError("must be in a folder that can be written to", file=str(path))
     except (OSError, ValueError, RuntimeError) as error:  # too long a name, a NUL in it, a loop of links
