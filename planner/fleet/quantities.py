@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -43,13 +44,21 @@ def quantity(text: Any, field: str) -> Fraction:
     """
     if type(text) in (int, Decimal):
         text = format(text, "f") if isinstance(text, Decimal) and -50 < text.adjusted() < 50 else str(text)
-    match = _FORM.fullmatch(text) if isinstance(text, str) and len(text) <= _LONGEST else None
-    if match is None:
+    value = _value(text) if isinstance(text, str) and len(text) <= _LONGEST else None
+    if value is None:
         raise InputError(_RULE, field=field, value=text)
-    value = Fraction(match[1]) * _factor(match[2] or "")
     if not 0 <= value <= _MOST:
         raise InputError("must be from 0 to 1e24", field=field, value=text)
-    return Fraction(ceil(value * _FINEST), _FINEST)
+    return value
+
+
+@lru_cache(maxsize=10_000)
+def _value(text: str) -> Fraction | None:
+    """Return what a text means; None if nothing. Many pods ask for the same."""
+    match = _FORM.fullmatch(text)
+    if match is None:
+        return None
+    return Fraction(ceil(Fraction(match[1]) * _factor(match[2] or "") * _FINEST), _FINEST)
 
 
 def _factor(suffix: str) -> Fraction:

@@ -15,12 +15,14 @@ from typing import Any
 
 import yaml
 
-from planner.fleet.layout import layout
+from planner.fleet.layout import Layout, layout
 from planner.instance import Instance
 from planner.plan import Plan
 
 TYPE_LABEL = "node.kubernetes.io/instance-type"
 PINNED = "interference-planner/pinned"
+GROUP = "interference-planner/group"
+TYPE = "interference-planner/machine-type"
 
 Holdings = Counter[tuple[str, tuple[tuple[str, int], ...]]]
 
@@ -48,9 +50,12 @@ if words[:2] == ["get", "nodes"]:
     if not chosen: print("No resources found", file=sys.stderr)
 else:
     part = {"label": "labels", "annotate": "annotations"}[words[0]]
-    named = [word for word in words[1:] if word.startswith("node/")]
+    if words[1] == "nodes": words[1:2] = []
+    if words[1] == "-l": words[1:3] = [n["metadata"]["name"] for n in nodes if matches(n, words[2])]
+    names = {n["metadata"]["name"] for n in nodes}
+    named = [word.removeprefix("node/") for word in words[1:] if word.removeprefix("node/") in names]
     for node in nodes:
-        if "node/" + node["metadata"]["name"] not in named: continue
+        if node["metadata"]["name"] not in named: continue
         for word in words[1 + len(named):]:
             key, equals, value = word.partition("=")
             if equals: node["metadata"][part][key] = value
@@ -82,6 +87,10 @@ class Cluster:
 
     def label(self, folder: Path, tmp: Path) -> None:
         """Run the exported script."""
+        self.run(folder / "label_nodes.sh", tmp)
+
+    def run(self, script: Path, tmp: Path) -> None:
+        """Run a script that labels nodes."""
         (tmp / "kubectl.py").write_text(_KUBECTL)
         (tmp / "nodes").write_text(json.dumps(self.nodes))
         environment = {
@@ -89,10 +98,26 @@ class Cluster:
             "NODES": str(tmp / "nodes"),
             "KUBECTL": f"{sys.executable} -S -E {tmp / 'kubectl.py'}",
         }
-        command = ["sh", str(folder / "label_nodes.sh")]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["sh", str(script)], env=environment, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         self.nodes = json.loads((tmp / "nodes").read_text())
+
+    def take_labels(self, plan: Layout) -> None:
+        """Label nodes as the exported script does, quicker."""
+        for group in plan.groups:
+            pin = None if group.pinned is None else plan.pinned_values[group.pinned]
+            value = plan.type_values[group.machine_type]
+            free = [
+                n["metadata"]
+                for n in self.nodes
+                if GROUP not in n["metadata"]["labels"]
+                and (n["metadata"]["labels"][TYPE_LABEL], n["metadata"]["labels"].get(PINNED)) == (value, pin)
+            ]
+            for chosen in free[: group.machines]:
+                chosen["labels"] |= {GROUP: group.label, TYPE: value}
+                chosen["annotations"][TYPE] = group.machine_type
 
     def apply(self, deployments: list[dict[str, Any]], rng: random.Random) -> None:
         """Schedule every replica, in any order, on any node that the scheduler could take."""

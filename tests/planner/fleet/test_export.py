@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from planner import writing
-from planner.cli import app
 from planner.errors import InputError
 from planner.files import save_instance
 from planner.fleet.export import FORMATS, Options, export
@@ -17,11 +15,7 @@ from planner.plan_files import plan_document, save_document
 from planner.result import Result as Solved
 from planner.result import Status, Stop
 from tests import tiny
-
-
-def run(*arguments: object) -> Result:
-    """Run the command in this process."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+from tests.planner.fleet.samples import run
 
 
 @pytest.fixture

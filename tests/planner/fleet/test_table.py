@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 from planner.fleet.export import Options, export
+from planner.fleet.layout import layout
 from planner.instance import Instance
 from planner.plan import Plan
 from tests import tiny
@@ -24,16 +25,14 @@ def read_back(instance: Instance, text: str) -> Plan:
 
 def test_the_same_plan_comes_back(tmp_path: Path) -> None:
     seen = 0
-    for plan, original in layouts(range(60)):
+    for plan, original in layouts(range(24)):
         assert export(plan, "csv", tmp_path / "plan.csv", Options()) == []
         assert read_back(plan.instance, (tmp_path / "plan.csv").read_text(encoding="utf-8")) == original
         seen += 1
-    assert seen > 30
+    assert seen > 12
 
 
 def test_a_row_for_each_model_of_each_group(tmp_path: Path) -> None:
-    from planner.fleet.layout import layout
-
     instance = tiny.pair()
     plan = layout(instance, tiny.plan(instance, "gpu: 1 a + 1 b", "gpu: 1 a + 1 b"))
     export(plan, "csv", tmp_path / "p.csv", Options())

@@ -30,7 +30,7 @@ def model_config() -> Any:
 
 def test_the_same_plan_comes_back(tmp_path: Path) -> None:
     seen = 0
-    for i, (plan, original) in enumerate(layouts(range(60))):
+    for i, (plan, original) in enumerate(layouts(range(24))):
         export(plan, "triton", tmp_path / str(i), Options())
         groups = {group.label: group for group in plan.groups}
         patterns: dict[str, dict[int, int]] = {}
@@ -44,4 +44,4 @@ def test_the_same_plan_comes_back(tmp_path: Path) -> None:
         assert found == original
         assert {path.name for path in (tmp_path / str(i)).iterdir()} == {*groups, "plan.csv", "README.md"}
         seen += 1
-    assert seen > 30
+    assert seen > 12
