@@ -26,3 +26,9 @@ ShowProgress = Annotated[
     ProgressStyle,
     typer.Option("--progress", help="On stderr; auto: a view on a terminal, else none. json, plain: lines."),
 ]
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS", help="A Dask scheduler that you trust, tcp://HOST:8786 or tls://HOST:8786."
+    ),
+]

@@ -149,18 +149,48 @@ def as_document(comparisons: Sequence[Comparison]) -> dict[str, Any]:
     }
 
 
-def save(folder: Path, comparisons: Sequence[Comparison]) -> None:
-    """Write ``compare.csv``, ``compare.json`` and the newest plan into ``folder``.
+@dataclass(frozen=True)
+class Grid:
+    """The cells of solvers x instances that are done, in whatever order they came.
+
+    Attributes
+    ----------
+    labels, solvers
+        What the instances and the solvers are called.
+    """
+
+    labels: Sequence[str]
+    solvers: Sequence[str]
+    _cells: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, label: str, solver: str, document: dict[str, Any]) -> None:
+        """Take the plan document of a cell."""
+        self._cells[label, solver] = document
+
+    def whole(self, label: str) -> bool:
+        """Return whether all cells of an instance are done."""
+        return all((label, name) in self._cells for name in self.solvers)
+
+    def comparison(self, label: str) -> Comparison:
+        """Return what is done of one instance, in the order of the solvers."""
+        cells = [self._cells[label, name] for name in self.solvers if (label, name) in self._cells]
+        return Comparison(label, cells)
+
+    def comparisons(self) -> list[Comparison]:
+        """Return what is done of each instance, in their order."""
+        return [c for c in map(self.comparison, self.labels) if c.documents]
+
+
+def save(folder: Path, comparisons: Sequence[Comparison], label: str, document: dict[str, Any]) -> None:
+    """Write ``compare.csv``, ``compare.json`` and the newest plan, that of ``label``, into ``folder``.
 
     Raises
     ------
     InputError
         If one of them cannot be written.
     """
-    newest = comparisons[-1]
-    document = newest.documents[-1]
     if document["objective"] is not None:
-        save_document(folder / f"{newest.label}.{document['solver']['name']}.json", document)
+        save_document(folder / f"{label}.{document['solver']['name']}.json", document)
     tables = {"compare.csv": as_csv(comparisons), "compare.json": render(as_document(comparisons))}
     write_together({folder / name: text for name, text in tables.items()})
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from types import TracebackType
 
 from planner.integers import PPM
@@ -207,3 +209,34 @@ def watch(how: str, instance: str, solver: str, time_limit: float, which: str = 
     """
     kinds = {"json": JsonLines, "plain": Lines, "none": Watch, "auto": View if sys.stderr.isatty() else Watch}
     return kinds[how](instance, solver, time_limit, which)
+
+
+@contextlib.contextmanager
+def counting(how: str, total: int) -> Iterator[Callable[[str, str], None]]:
+    """Yield a function that takes each solve (instance, solver) that is done, of several at once.
+
+    Parameters
+    ----------
+    how
+        As in :func:`watch`; in lines, one for each solve.
+    total
+        How many there are.
+    """
+    done = 0
+    with contextlib.ExitStack() as stack:
+        status = None
+        if how == "auto" and sys.stderr.isatty():
+            status = stack.enter_context(console(stderr=True).status(f"0 of {total} done"))
+
+        def count(instance: str, solver: str) -> None:
+            nonlocal done
+            done += 1
+            if status is not None:
+                status.update(f"{done} of {total} done")
+            elif how == "json":
+                document = {"instance": instance, "solver": solver, "done": done, "of": total}
+                print(inline(document), file=sys.stderr, flush=True)
+            elif how == "plain":
+                print(plain(f"{done} of {total} done: {instance} ({solver})"), file=sys.stderr, flush=True)
+
+        yield count

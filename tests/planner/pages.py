@@ -92,5 +92,5 @@ def save_comparison(folder: Path) -> None:
         solved(separate, 1_000_000, 1_000_000, "patterns"),
         solved(mixed, 1_600_000, None, "least_loaded", history=()),
     ):
-        comparison.documents.append(plan_document(instance, result))
-        save(folder / "out", [comparison])
+        comparison.documents.append(document := plan_document(instance, result))
+        save(folder / "out", [comparison], "pair", document)

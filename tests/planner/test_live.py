@@ -8,7 +8,7 @@ import time
 import pytest
 
 from planner.report import live
-from planner.report.live import View, watch
+from planner.report.live import View, counting, watch
 from planner.report.sparkline import sparkline
 from planner.result import Progress
 
@@ -128,3 +128,12 @@ def test_a_curve_takes_little_memory() -> None:
         view(Progress(60 * i / 100_000, 200_000 - i, None))
     assert len(view._points) <= 1_001
     assert view._points[-1][1].objective == 100_001
+
+
+def test_solves_at_once_are_counted_in_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    for how in ("plain", "json", "none", "auto"):
+        with counting(how, 2) as count:
+            count("fleet", "greedy")
+    plain, document = capsys.readouterr().err.splitlines()
+    assert plain == "1 of 2 done: fleet (greedy)"
+    assert json.loads(document) == {"instance": "fleet", "solver": "greedy", "done": 1, "of": 2}

@@ -1,0 +1,60 @@
+"""Jobs for pools, by name, as a process of another host would find them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from planner.errors import InputError
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def cores() -> list[int]:
+    """Return the cores that the job may use."""
+    return sorted(os.sched_getaffinity(0))
+
+
+def wait(folder: Path, name: str) -> str:
+    """Note that the job has begun and who its owner is, and end when there is a file ``go``."""
+    (folder / f"{name}.{os.getpid()}").write_text(str(os.getppid()))
+    while not (folder / "go").exists():
+        time.sleep(0.02)
+    return name
+
+
+def begun(folder: Path, name: str) -> list[tuple[int, int]]:
+    """Return process and owner of each start of a job that :func:`wait` does."""
+    found = ((path, path.read_text()) for path in folder.glob(f"{name}.*"))
+    return [(int(path.suffix[1:]), int(text)) for path, text in found if text]
+
+
+def refuse() -> None:
+    raise InputError("must be better", field="it")
+
+
+def fail() -> None:
+    raise ZeroDivisionError("no")
+
+
+def die() -> None:
+    """Kill the process that does the job."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_once(folder: Path) -> str:
+    """Kill the process the first time."""
+    if not (folder / "died").exists():
+        (folder / "died").touch()
+        die()
+    return "alive"
+
+
+def kill_owner() -> None:
+    """Kill the process that gave out the job."""
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
