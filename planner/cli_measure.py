@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli_options import AsJson
-from planner.exits import INTERRUPTED, OK, Commands
+from planner.cli_options import AsJson, Cluster
+from planner.exits import INTERRUPTED, OK, REFUSED, Commands
 
 if TYPE_CHECKING:
     from planner.measure.profile import Outcome
+    from planner.measure.spec import Spec
 
 app = typer.Typer(cls=Commands, rich_markup_mode=None, no_args_is_help=True)
 
@@ -67,8 +68,9 @@ def profile(
     select: Annotated[
         str, typer.Option(help="What is measured first: active, random or all (in rounds).")
     ] = "active",
+    cluster: Cluster = None,
 ) -> None:
-    """Measure how much models slow each other down, on this host.
+    """Measure how much models slow each other down, on this host or on a cluster.
 
     Runs every co-location as often as the spec says: each model alone, all together twice, each alone
     again. Ctrl-C, a crash or an empty budget lose nothing: the same command goes on where it was. Beside
@@ -90,31 +92,63 @@ def profile(
     \b
     planner profile spec.yaml -o fleet.csv --budget 3600
 
-    Exit codes: 0 measured, or the budget is used up; 1 an internal failure; 2 bad usage or input;
-    130 interrupted (the table is valid).
+    With --cluster each machine type of the spec is measured on a worker of a Dask cluster that says that it
+    is one, in pieces of five minutes; Ctrl-C then loses what was measured of the last. One worker a host:
+
+    \b
+    dask worker tcp://HOST:8786 --nthreads 1 --resources "machine:2-cores-own=1 machine:1-core-shared=1"
+    planner profile spec.yaml -o fleet.csv --cluster tcp://HOST:8786
+
+    Exit codes: 0 measured, or the budget is used up; 1 an internal failure, or lost workers; 2 bad usage
+    or input; 130 interrupted (the table is valid).
     """
-    from planner.measure.host import check_spec, this_host
-    from planner.measure.profile import check_options, prepare
-    from planner.measure.profile import profile as measure
-    from planner.measure.progress import Progress
-    from planner.measure.runner import Runner
+    from planner.measure.profile import check_options
     from planner.measure.spec import load_spec
-    from planner.measure.subject import HOGS, hog
     from planner.writing import check_writable
 
     check_options(select, budget)
     check_writable(output)
     asked = load_spec(spec)
-    host = this_host()
-    check_spec(asked, host)
     for warning in asked.warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    subjects = asked.subjects | {hog(r).name: hog(r) for r in HOGS}
-    with Runner(subjects, asked.form.protocol, host.id) as runner, Progress() as progress:
-        prepare(asked, progress)
-        outcome = measure(asked, output, runner, host, progress=progress, select=select, budget_s=budget)
+    if cluster is None:
+        outcome = _profile_here(asked, output, select, budget)
+    else:
+        outcome = _profile_fleet(asked, output, select, budget, cluster)
     _report(outcome, output)
-    raise typer.Exit(INTERRUPTED if outcome.ended == "interrupted" else OK)
+    codes = {"done": OK, "budget": OK, "interrupted": INTERRUPTED}
+    raise typer.Exit(codes.get(outcome.ended, REFUSED))
+
+
+def _profile_here(spec: Spec, output: Path, select: str, budget: float | None) -> Outcome:
+    """Measure on this host."""
+    from planner.measure.host import check_spec, this_host
+    from planner.measure.profile import prepare
+    from planner.measure.profile import profile as measure
+    from planner.measure.progress import Progress
+    from planner.measure.runner import Runner
+    from planner.measure.subject import HOGS, hog
+
+    host = this_host()
+    check_spec(spec, host)
+    subjects = spec.subjects | {hog(r).name: hog(r) for r in HOGS}
+    with Runner(subjects, spec.form.protocol, host.id) as runner, Progress() as progress:
+        prepare(spec, progress)
+        return measure(spec, output, runner, host, progress=progress, select=select, budget_s=budget)
+
+
+def _profile_fleet(spec: Spec, output: Path, select: str, budget: float | None, cluster: str) -> Outcome:
+    """Measure on the workers of a Dask cluster."""
+    from planner.cluster.dask_pool import DaskPool
+    from planner.measure.fleet import profile_fleet
+    from planner.measure.progress import Progress
+    from planner.report.text import plain
+
+    def say(text: str) -> None:
+        print(plain(text), file=sys.stderr, flush=True)
+
+    with DaskPool(cluster, say) as pool, Progress() as progress:
+        return profile_fleet(spec, output, pool, progress=progress, say=say, select=select, budget_s=budget)
 
 
 def _report(outcome: Outcome, output: Path) -> None:

@@ -7,6 +7,7 @@ that is given up while others were under way may be innocent: it is tried once m
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import queue
@@ -176,8 +177,9 @@ def _connected(address: str) -> Client:
         return Client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError, RuntimeError) as error:
         why = str(error).partition("\n")[0] or type(error).__name__
-        rule = f"must be the address of a Dask scheduler that answers within {_CONNECT_S} s ({why})"
-        raise InputError(rule, field="cluster", value=address) from None
+    gc.collect()  # the client that failed would deadlock the next one if it went while that one starts
+    rule = f"must be the address of a Dask scheduler that answers within {_CONNECT_S} s ({why})"
+    raise InputError(rule, field="cluster", value=address)
 
 
 def _check_versions(client: Client, address: str) -> None:

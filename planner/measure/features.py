@@ -98,6 +98,17 @@ class FeatureTable:
     def add(self, key: Key, values: Values) -> None:
         """Add a row and write the file."""
         self._rows[key] = ["" if (v := values.get(c)) is None else f"{v:.6g}" for c in COLUMNS]
+        self._write()
+
+    def take(self, other: FeatureTable, machine_type: str) -> int:
+        """Add what another table has of a machine type and write the file; return how many rows are new."""
+        rows = {key: row for key, row in other._rows.items() if key[0] == machine_type and key not in self}
+        self._rows |= rows
+        if rows:
+            self._write()
+        return len(rows)
+
+    def _write(self) -> None:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("machine_type", "model", *COLUMNS))

@@ -71,8 +71,8 @@ def this_host() -> Host:
     )
 
 
-def check_spec(spec: Spec, host: Host) -> None:
-    """Refuse a spec whose machine types this host does not have.
+def check_spec(spec: Spec, host: Host, only: str | None = None) -> None:
+    """Refuse a spec whose machine types, or the one named ``only``, this host does not have.
 
     Raises
     ------
@@ -80,6 +80,8 @@ def check_spec(spec: Spec, host: Host) -> None:
         Naming the field, the rule and what was found.
     """
     for k, m in enumerate(spec.form.machine_types):
+        if only not in (None, m.name):
+            continue
         where = f"machine_types[{k}]"
         missing = sorted({*m.cores} - {*host.cores})
         if missing:

@@ -42,6 +42,8 @@ class Journal:
         ``NAME.csv``; ``NAME.spec.json`` beside it holds the spec and its hash.
     sha256, spec
         Of what is measured.
+    first_run
+        Least number of a new run.
 
     Attributes
     ----------
@@ -65,13 +67,13 @@ class Journal:
         process, or is damaged elsewhere than at its end.
     """
 
-    def __init__(self, path: Path, sha256: str, spec: Any) -> None:
+    def __init__(self, path: Path, sha256: str, spec: Any, first_run: int = 0) -> None:
         self.path = path
         self.runs: Counter[Colocation] = Counter()
         self.settled: Counter[Colocation] = Counter()
         self.degradations: dict[tuple[str, str, tuple[str, ...]], list[float]] = {}
         self.flags: Counter[str] = Counter()
-        self.next_run = self.cut = 0
+        self.next_run, self.cut = first_run, 0
         if path.suffix != ".csv":
             raise InputError("must be a .csv file", file=str(path))
         check_writable(path)

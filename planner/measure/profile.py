@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,6 +92,7 @@ class _Session:
     progress: Progress
     select: str
     budget_s: float | None
+    only: str | None
     began: float
     runs: int = 0
     featured: int = 0
@@ -115,6 +117,8 @@ def profile(
     progress: Progress,
     select: str = "active",
     budget_s: float | None = None,
+    only: str | None = None,
+    first_run: int = 0,
 ) -> Outcome:
     """Measure what a spec asks for into ``path``, continuing what is there.
 
@@ -129,6 +133,10 @@ def profile(
         One of :data:`SELECTIONS`.
     budget_s
         Seconds after which no run is begun that would not end in time; None: until all is measured.
+    only
+        Name of the one machine type to measure; None: all of the spec.
+    first_run
+        Least number of a new run.
 
     Raises
     ------
@@ -136,12 +144,12 @@ def profile(
         If the table was begun with another spec or cannot be written, or a model cannot be loaded.
     """
     check_options(select, budget_s)
-    wanted = colocations(spec)
-    with Journal(path, spec.sha256, spec.form.model_dump(mode="json")) as journal:
-        _note_host(path.with_suffix(".hosts.json"), host)
+    wanted = [c for c in colocations(spec) if only in (None, c.machine_type)]
+    with Journal(path, spec.sha256, spec.form.model_dump(mode="json"), first_run) as journal:
+        note_host(path, host.document())
         features = FeatureTable(features_path(path))
         session = _Session(
-            spec, runner, journal, features, progress, select, budget_s, began=time.monotonic()
+            spec, runner, journal, features, progress, select, budget_s, only, began=time.monotonic()
         )
         try:
             ended = "done" if _features(session) and _colocations(session, wanted) else "budget"
@@ -198,13 +206,14 @@ def _outcome(s: _Session, ended: str, of: int) -> Outcome:
     )
 
 
-def _note_host(path: Path, host: Host) -> None:
-    """Add this host's fingerprint to those beside the table."""
+def note_host(table: Path, host: Mapping[str, Any]) -> None:
+    """Add a host's fingerprint, as plain data, to those in ``NAME.hosts.json`` beside a table."""
+    path = table.with_suffix(".hosts.json")
     known = parse_json(path.read_text(encoding="utf-8")) if path.exists() else {}
     if not isinstance(known, dict):
         raise InputError("must map the ids of hosts to their fingerprints", file=str(path))
-    if host.id not in known:
-        known = {**known, host.id: host.document()}
+    if host["id"] not in known:
+        known = {**known, host["id"]: host}
         write_atomically(path, json.dumps(known, indent=1) + "\n")
 
 
@@ -216,7 +225,7 @@ def _features(s: _Session) -> bool:
     keys = [(m, name) for m in types for name in s.spec.subjects]
     runs = min(RUNS, s.spec.form.protocol.repeats)
     for i, (machine_type, name) in enumerate(keys):
-        if (machine_type.name, name) in s.features:
+        if (machine_type.name, name) in s.features or s.only not in (None, machine_type.name):
             continue
         seconds = len(HOGS) * runs * s.runner.estimate_s(machine_type, [name, hog("memory").name])
         if not s.allows(seconds):

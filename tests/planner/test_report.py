@@ -10,7 +10,7 @@ import pytest
 
 from planner.plan_form import PlanFile
 from planner.report import tables
-from planner.report.compare import Comparison, labels
+from planner.report.compare import Comparison, Grid, labels
 from planner.report.tables import table
 from planner.report.text import console, number, percent, plain
 
@@ -55,6 +55,17 @@ def test_false_proofs_are_noticed() -> None:
     ).contradictions()
     assert found == ["b claims that x is infeasible; there is a plan"]
     assert Comparison("x", [document("a", "2", "2"), document("b", "3", "2")]).contradictions() == []
+
+
+def test_a_grid_keeps_its_order_whatever_comes_first() -> None:
+    grid = Grid(["x", "y"], ["a", "b"])
+    grid.add("y", "b", document("b", "2", None))
+    grid.add("x", "b", document("b", "3", None))
+    assert [c.label for c in grid.comparisons()] == ["x", "y"]
+    assert not grid.whole("x")
+    grid.add("x", "a", document("a", "4", None))
+    assert grid.whole("x")
+    assert [d["solver"]["name"] for d in grid.comparison("x").documents] == ["a", "b"]
 
 
 def test_labels_are_different() -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 from planner.errors import InputError
 
@@ -58,3 +59,12 @@ def kill_owner() -> None:
     """Kill the process that gave out the job."""
     os.kill(os.getppid(), signal.SIGKILL)
     time.sleep(60)
+
+
+def quick_piece(*arguments: Any) -> Any:
+    """Measure a piece, but do not wait long for a busy host to settle, which it never does."""
+    from planner.measure import runner
+    from planner.measure.piece import measure_piece
+
+    vars(runner)["MOST_TRIES"] = 3
+    return measure_piece(*arguments)

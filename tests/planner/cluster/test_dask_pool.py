@@ -49,19 +49,20 @@ def test_what_a_killed_worker_did_is_done_by_another(
     assert len(jobs.begun(tmp_path, "b")) == 1
 
 
-def test_a_job_that_kills_worker_after_worker_is_lost_alone(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_job_that_kills_worker_after_worker_is_lost_alone(
+    pool: DaskPool, cluster: Cluster, tmp_path: Path
+) -> None:
+    good = pool.submit(jobs.wait, tmp_path, "good")
+    pool._fill()
+    until(lambda: jobs.begun(tmp_path, "good"), "a job")
     for _ in range(3):
         cluster.add(CORES)
     cluster.ready()  # two die while the other job is under way, two when the bad job is alone
-    with DaskPool(cluster.address) as pool:
-        good = pool.submit(jobs.wait, tmp_path, "good")
-        pool._fill()
-        until(lambda: jobs.begun(tmp_path, "good"), "a job")
-        bad = pool.submit(jobs.kill_owner)
-        pool._fill()
-        until(lambda: sum(w.poll() is None for w in cluster.workers) <= 3, "the end of two workers")
-        (tmp_path / "go").touch()
-        found = dict(pool.finished())
+    bad = pool.submit(jobs.kill_owner)
+    pool._fill()
+    until(lambda: sum(w.poll() is None for w in cluster.workers) <= 3, "the end of two workers")
+    (tmp_path / "go").touch()
+    found = dict(pool.finished())
     assert found.pop(good) == "good"
     assert isinstance(found[bad], Lost)
     assert "all those workers died" in found[bad].reason
