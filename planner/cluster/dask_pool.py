@@ -51,7 +51,6 @@ class DaskPool:
 
     def __init__(self, address: str, say: Callable[[str], object] = lambda _: None) -> None:
         require("distributed", extra="cluster")
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in our words
         self._address, self._say = address, say
         self._client = _connected(address)
         self._jobs: dict[int, _Job] = {}
@@ -173,6 +172,8 @@ class DaskPool:
 def _connected(address: str) -> Client:
     from distributed import Client
 
+    for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said in our words
     try:
         return Client(address, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError, TypeError, ImportError, RuntimeError) as error:

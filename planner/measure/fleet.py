@@ -98,7 +98,10 @@ class _Fleet:
             self.warned.add((piece.node, machine_type))
             why = "has no core beside those that are measured; the Dask worker's threads run on them too"
             self.say(f"warning: {piece.node}, as {machine_type}, {why}")
-        what = f"{len(piece.runs)} runs of {machine_type} on {piece.node}"
+        self.show(f"{len(piece.runs)} runs of {machine_type} came from {piece.node}")
+
+    def show(self, what: str) -> None:
+        """Show how far things are."""
         self.progress.show("co-locations", measured(self.spec, self.journal), self.of, self.left_s, what)
 
     @property
@@ -182,6 +185,7 @@ def profile_fleet(
 def _work(fleet: _Fleet) -> str:
     """Measure piece after piece of every machine type; return how it ended."""
     asked = {fleet.ask(name, PIECE_S): (name, PIECE_S) for name in fleet.spec.machine_types}
+    fleet.show(f"workers measure {', '.join(fleet.spec.machine_types)}")
     for ticket, answer in fleet.pool.finished():
         name, seconds = asked.pop(ticket)
         if isinstance(answer, Lost):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -88,6 +89,24 @@ def test_a_job_ends_when_nobody_waits_for_it_any_more(cluster: Cluster, tmp_path
     ((process, _),) = jobs.begun(tmp_path, "a")
     until(lambda: not alive(process), "the end of the job's process")
     assert all(worker.poll() is None for worker in cluster.workers)
+
+
+def test_a_scheduler_without_workers_and_one_that_is_lost(
+    started: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.closing(Cluster(tmp_path)) as alone:
+        with pytest.raises(InputError, match="cluster: must be a scheduler that has workers"):
+            DaskPool(alone.address)
+        alone.add(CORES)
+        alone.ready()
+        with DaskPool(alone.address) as pool:
+            pool.submit(jobs.wait, tmp_path, "a")
+            pool._fill()
+            until(lambda: jobs.begun(tmp_path, "a"), "a job")
+            alone.scheduler.kill()
+            with pytest.raises(InputError, match="cluster: was lost"):
+                list(pool.finished())
+    assert capfd.readouterr() == ("", "")
 
 
 def test_an_address_that_nobody_answers_at(monkeypatch: pytest.MonkeyPatch) -> None:
