@@ -48,8 +48,11 @@ class Cluster:
         self._file = folder / "scheduler.json"
         options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
         self.scheduler = self._start("scheduler", CORES, *options, "--scheduler-file", str(self._file))
-        until(self._file.exists, "the scheduler")
+        until(self._written, "the scheduler")
         self.address = str(json.loads(self._file.read_text())["address"])
+
+    def _written(self) -> bool:
+        return self._file.exists() and self._file.read_text().rstrip().endswith("}")
 
     def _start(self, what: str, cores: list[int], *arguments: str) -> subprocess.Popen[bytes]:
         settings = {"SCHEDULER__ALLOWED_FAILURES": "1", "DEPLOY__LOST_WORKER_TIMEOUT": "1s"}
