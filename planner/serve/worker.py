@@ -35,7 +35,7 @@ def main(folder: str, name: str) -> None:
     """Work until the service ends."""
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    os.nice(5)  # answering requests comes first
+    os.nice(15)  # answering requests comes first
     worker = Worker(Store(Database(Path(folder))), name)
     while True:
         if not worker.work():
