@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from planner.plan_form import History
 from planner.report.cases import Case, Entry
@@ -17,6 +18,17 @@ _HIGH = 150.0
 _FIRST = 0.01  # seconds; what was earlier is drawn there
 _LONG = 1e6  # larger numbers would not fit beside an axis
 _REACH = 0.5  # how far from the best plan values are drawn, relative to it
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one solve went: its improvements, how long it took in all, and where it stands."""
+
+    solver: str
+    moments: History
+    seconds: float
+    objective: Decimal | None
+    bound: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -36,7 +48,8 @@ def history(case: Case, name: str) -> Figure | None:
     entries = [e for e in known if len(_moments(e)) > 1]
     if not entries:
         return None
-    low, high, cut = _range(case, entries)
+    courses = [_course(e) for e in entries]
+    low, high, cut = reach(courses, case.best)
     notes = "Solid: the best plan so far; dashed: the proven bound; between them, the gap. "
     notes += "Time is logarithmic. "
     notes += "Values beyond a panel are drawn at its edge. " if cut else ""
@@ -46,8 +59,8 @@ def history(case: Case, name: str) -> Figure | None:
     return Figure(
         name=stem(name, "history"),
         title="Incumbent and bound over time",
-        wide=_draw(entries, WIDE, columns, (low, high)),
-        narrow=_draw(entries, NARROW, min(2, columns), (low, high)),
+        wide=draw(courses, WIDE, columns, (low, high)),
+        narrow=draw(courses, NARROW, min(2, columns), (low, high)),
         columns=("solver", "seconds", "objective", "bound"),
         rows=[(e.solver, *moment) for e in known for moment in _moments(e)],
         notes=(notes.strip(),) * 2,
@@ -58,28 +71,38 @@ def _moments(entry: Entry) -> History:
     return entry.form.history if entry.form is not None else ()
 
 
-def _range(case: Case, entries: Sequence[Entry]) -> tuple[float, float, bool]:
-    """Return the objectives to draw, around the best plan, and whether others are left out."""
-    values = [float(v) for e in entries for _, *pair in _moments(e) for v in pair if v is not None]
-    best = float(case.best or 0)
-    reach = best * _REACH or 1.0
-    low, high = max(min(values), best - reach), min(max(values), best + reach)
-    margin = (high - low or abs(best) or 1.0) * 0.08
+def _course(entry: Entry) -> Course:
+    row = entry.row
+    return Course(entry.solver, _moments(entry), row.runtime_s, row.objective, row.bound)
+
+
+def reach(courses: Sequence[Course], best: Decimal | None) -> tuple[float, float, bool]:
+    """Return the objectives to draw, around the best plan, and whether others are left out.
+
+    There must be a moment with a value.
+    """
+    values = [float(v) for c in courses for _, *pair in c.moments for v in pair if v is not None]
+    low, high = min(values), max(values)
+    if best is not None:
+        away = float(best) * _REACH or 1.0
+        low, high = max(low, float(best) - away), min(high, float(best) + away)
+    margin = (high - low or abs(high) or 1.0) * 0.08
     return low - margin, high + margin, low > min(values) or high < max(values)
 
 
-def _draw(entries: Sequence[Entry], room: float, columns: int, span: tuple[float, float]) -> Drawing:
+def draw(courses: Sequence[Course], room: float, columns: int, span: tuple[float, float]) -> Drawing:
+    """Return a panel for each course, in so many columns, for objectives within a ``span``."""
     result = Drawing(room)
     wide = (room - _GAP * (columns - 1)) / columns
-    last = max(10 * _FIRST, *(max(e.row.runtime_s, _moments(e)[-1][0]) for e in entries))
-    for i, entry in enumerate(entries):
-        panel = _panel(entry, wide, span, last, room)
+    last = max(10 * _FIRST, *(max(c.seconds, c.moments[-1][0]) for c in courses))
+    for i, course in enumerate(courses):
+        panel = _panel(course, wide, span, last, room)
         result.place(panel, (i % columns) * (wide + _GAP), (i // columns) * (panel.height + _GAP))
         result.height = max(result.height, (i // columns) * (panel.height + _GAP) + panel.height)
     return result
 
 
-def _panel(entry: Entry, wide: float, span: tuple[float, float], last: float, room: float) -> Drawing:
+def _panel(course: Course, wide: float, span: tuple[float, float], last: float, room: float) -> Drawing:
     high = _HIGH if wide < room else 220.0
     left, top, bottom = 52.0, 42.0, 22.0
     result = Drawing(wide, top + high + bottom)
@@ -94,18 +117,20 @@ def _panel(entry: Entry, wide: float, span: tuple[float, float], last: float, ro
 
     axes = _Axes(x, y, low, above, last)
     _grid(result, axes, top + high, wide)
-    _lines(result, entry, axes)
-    row = entry.row
-    objective = number(row.objective, 4)
-    result.add(name_text(0, 13, entry.solver, wide, 13, bold=True))
-    gap = f", gap {percent(_gap(entry))}" if row.bound is not None else ", no bound"
-    result.add(name_text(0, 30, f"{objective}{gap}", wide, 11.5, fill="muted"))
+    _lines(result, course, axes)
+    result.add(name_text(0, 13, course.solver, wide, 13, bold=True))
+    result.add(name_text(0, 30, _stands(course), wide, 11.5, fill="muted"))
     return result
 
 
-def _gap(entry: Entry) -> float:
-    objective, bound = entry.row.objective, entry.row.bound
-    return float((objective - bound) / objective) if objective and bound is not None else 0.0
+def _stands(course: Course) -> str:
+    objective, bound = course.objective, course.bound
+    if objective is None:
+        return f"no plan, bound {number(bound, 4)}"
+    if bound is None:
+        return f"{number(objective, 4)}, no bound"
+    gap = float((objective - bound) / objective) if objective else 0.0
+    return f"{number(objective, 4)}, gap {percent(gap)}"
 
 
 def _grid(result: Drawing, axes: _Axes, bottom: float, wide: float) -> None:
@@ -124,9 +149,9 @@ def _grid(result: Drawing, axes: _Axes, bottom: float, wide: float) -> None:
     result.add(Line(((52.0, bottom), (wide - 6, bottom)), "line"))
 
 
-def _lines(result: Drawing, entry: Entry, axes: _Axes) -> None:
-    moments = _moments(entry)
-    end = max(entry.row.runtime_s, moments[-1][0])
+def _lines(result: Drawing, course: Course, axes: _Axes) -> None:
+    moments = course.moments
+    end = max(course.seconds, moments[-1][0])
     incumbents = _steps([(s, float(o)) for s, o, _ in moments if o is not None], end, axes)
     bounds = _steps([(s, float(b)) for s, _, b in moments if b is not None], end, axes)
     if bounds and incumbents:
