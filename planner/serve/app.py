@@ -8,11 +8,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from fastapi import APIRouter, FastAPI, Path, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.datastructures import UploadFile
 
 from planner.plan_files import exact, version
+from planner.serve.asking import SUFFIXES, suffix_of
 from planner.serve.forms import (
     Health,
     History,
@@ -29,9 +30,11 @@ from planner.serve.forms import (
 from planner.serve.guard import Guard
 from planner.serve.jobs import ENDED, State
 from planner.serve.metrics import Metered, Metrics
+from planner.serve.needs import TheService, Who
+from planner.serve.pages import pages
 from planner.serve.refusals import COMMON, Refused, answer, handle
 from planner.serve.service import JSON_MOST, TABLE_MOST, Service
-from planner.serve.tokens import Caller, caller
+from planner.serve.tokens import caller
 
 _SUMMARY = "Decides which inference models share which machines, with a proven gap."
 _WATCH_S, _KEEP_S = 0.3, 10.0
@@ -85,20 +88,6 @@ _INSTANCE_LINKS: _Responses = {
 api = APIRouter(prefix="/v1", responses=COMMON, generate_unique_id_function=lambda route: route.name)
 
 
-def _service(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
-def _who(request: Request) -> Caller:
-    who: Caller = request.state.caller
-    return who
-
-
-TheService = Annotated[Service, Depends(_service)]
-Who = Annotated[Caller, Depends(_who)]
-
-
 def _fine(found: Any) -> Any:
     """Return what is not a problem; raise what is."""
     if isinstance(found, Problem):
@@ -135,14 +124,10 @@ async def _form(request: Request) -> tuple[Any, ...]:
         if "instance" not in files or not {*files} <= {"instance", "table"}:
             raise Refused(422, "must have the files instance and, if it names one, table", field="form")
         read: list[Any] = []
-        for name, suffixes in (("instance", (".json", ".yaml", ".yml")), ("table", (".csv", ".parquet"))):
-            if name not in files:
-                continue
-            called = (files[name].filename or "").lower()
-            suffix = next((s for s in suffixes if called.endswith(s)), None)
-            if suffix is None:
-                raise Refused(422, f"must be called {' or '.join(suffixes)}", field=name, value=called[-60:])
-            read += [await files[name].read(TABLE_MOST + 1), suffix]
+        for name in SUFFIXES:
+            if name in files:
+                suffix = suffix_of(name, files[name].filename or "")
+                read += [await files[name].read(TABLE_MOST + 1), suffix]
         return tuple(read)
 
 
@@ -317,7 +302,7 @@ def make_app(service: Service, *, local: bool) -> FastAPI:
     )
     app.state.service = service
     measured = Metrics(service)
-    handle(app, api.routes)
+    handle(app, [*api.routes, *pages.routes])
 
     @app.exception_handler(Unfit)
     async def unfit(_: Request, error: Unfit) -> Response:
@@ -338,6 +323,7 @@ def make_app(service: Service, *, local: bool) -> FastAPI:
         return Response(measured.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     app.include_router(api)
+    app.include_router(pages)
     app.add_middleware(
         Guard,
         find=lambda token: caller(service.database, token),

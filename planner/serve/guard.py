@@ -7,10 +7,12 @@ import ipaddress
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from planner.serve.layout import wants_page
 from planner.serve.refusals import Refused, answer
 from planner.serve.tokens import LOCAL, Caller
 
@@ -55,8 +57,11 @@ class Guard:
             scope.setdefault("state", {})["caller"] = await self._caller(scope, headers)
             await self._app(scope, self._limited(receive, headers), _with_headers(send))
         except Refused as refused:
-            extra = {"www-authenticate": "Bearer"} if refused.status == 401 else {}
-            response = answer(refused.status, refused.problem, extra | {"connection": "close"})
+            if refused.status == 401 and wants_page(scope):
+                response: Response = _login(scope)
+            else:
+                extra = {"www-authenticate": "Bearer"} if refused.status == 401 else {}
+                response = answer(refused.status, refused.problem, extra | {"connection": "close"})
             await response(scope, receive, _with_headers(send))
 
     def _same_site(self, scope: Scope, headers: dict[str, str]) -> None:
@@ -123,6 +128,13 @@ def _token(headers: dict[str, str]) -> str | None:
     except CookieError:
         return None
     return None if cookie is None else cookie.value
+
+
+def _login(scope: Scope) -> Response:
+    """Send a browser to where it is asked for its token, and from there to the page that it wanted."""
+    query = scope["query_string"].decode("latin-1")
+    wanted = scope["path"] + (f"?{query}" if query else "") if scope["method"] == "GET" else "/"
+    return RedirectResponse(f"/login?next={quote(wanted, safe='')}", 303, {"connection": "close"})
 
 
 def _with_headers(send: Send) -> Send:

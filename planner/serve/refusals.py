@@ -10,10 +10,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Match
+from starlette.types import Receive, Scope, Send
 
 from planner.errors import InputError, shorten
 from planner.serve.clerk import ChoreError
 from planner.serve.forms import Problem, Refusal
+from planner.serve.layout import refusal, wants_page
 
 #: What every operation may answer.
 COMMON: dict[int | str, dict[str, Any]] = {
@@ -45,9 +47,26 @@ def problem(error: InputError) -> Problem:
     return Problem(rule=error.rule, field=error.field, file=error.file, message=str(error))
 
 
+class _Answer(JSONResponse):
+    """JSON for programs, a page for a browser that asked for one."""
+
+    def __init__(self, status: int, found: Problem, headers: dict[str, str] | None) -> None:
+        super().__init__(Refusal(error=found).model_dump(), status, headers)
+        self._found, self._extra = found, headers or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send whichever of the two is wanted."""
+        if not wants_page(scope):
+            await super().__call__(scope, receive, send)
+            return
+        page = refusal(scope, self.status_code, self._found)
+        page.headers.update(self._extra)
+        await page(scope, receive, send)
+
+
 def answer(status: int, found: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
     """Return an answer that says what is wrong."""
-    return JSONResponse(Refusal(error=found).model_dump(), status, headers)
+    return _Answer(status, found, headers)
 
 
 def handle(app: FastAPI, routes: Sequence[BaseRoute]) -> None:

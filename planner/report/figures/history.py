@@ -15,7 +15,7 @@ from planner.report.text import number, percent
 
 _GAP = 18.0
 _HIGH = 150.0
-_FIRST = 0.01  # seconds; what was earlier is drawn there
+FIRST = 0.01  # seconds; what was earlier is drawn there
 _LONG = 1e6  # larger numbers would not fit beside an axis
 _REACH = 0.5  # how far from the best plan values are drawn, relative to it
 
@@ -39,6 +39,7 @@ class _Axes:
     y: Callable[[float], float]
     low: float
     high: float
+    first: float
     last: float
 
 
@@ -90,32 +91,43 @@ def reach(courses: Sequence[Course], best: Decimal | None) -> tuple[float, float
     return low - margin, high + margin, low > min(values) or high < max(values)
 
 
-def draw(courses: Sequence[Course], room: float, columns: int, span: tuple[float, float]) -> Drawing:
-    """Return a panel for each course, in so many columns, for objectives within a ``span``."""
+def draw(
+    courses: Sequence[Course],
+    room: float,
+    columns: int,
+    span: tuple[float, float],
+    first: float = FIRST,
+) -> Drawing:
+    """Return a panel for each course, in so many columns, for objectives within a ``span``.
+
+    Time begins at ``first`` seconds; what was earlier is drawn there.
+    """
     result = Drawing(room)
     wide = (room - _GAP * (columns - 1)) / columns
-    last = max(10 * _FIRST, *(max(c.seconds, c.moments[-1][0]) for c in courses))
+    last = max(10 * first, *(max(c.seconds, c.moments[-1][0]) for c in courses))
     for i, course in enumerate(courses):
-        panel = _panel(course, wide, span, last, room)
+        panel = _panel(course, wide, span, (first, last), room)
         result.place(panel, (i % columns) * (wide + _GAP), (i // columns) * (panel.height + _GAP))
         result.height = max(result.height, (i // columns) * (panel.height + _GAP) + panel.height)
     return result
 
 
-def _panel(course: Course, wide: float, span: tuple[float, float], last: float, room: float) -> Drawing:
+def _panel(
+    course: Course, wide: float, span: tuple[float, float], times: tuple[float, float], room: float
+) -> Drawing:
     high = _HIGH if wide < room else 220.0
     left, top, bottom = 52.0, 42.0, 22.0
     result = Drawing(wide, top + high + bottom)
-    (low, above) = span
+    (low, above), (first, last) = span, times
 
     def x(seconds: float) -> float:
-        share = math.log(max(seconds, _FIRST) / _FIRST) / math.log(last / _FIRST)
+        share = math.log(max(seconds, first) / first) / math.log(last / first)
         return left + (wide - left - 6) * share
 
     def y(value: float) -> float:
         return top + high * (1 - (min(max(value, low), above) - low) / (above - low))
 
-    axes = _Axes(x, y, low, above, last)
+    axes = _Axes(x, y, low, above, first, last)
     _grid(result, axes, top + high, wide)
     _lines(result, course, axes)
     result.add(name_text(0, 13, course.solver, wide, 13, bold=True))
@@ -141,7 +153,7 @@ def _grid(result: Drawing, axes: _Axes, bottom: float, wide: float) -> None:
         result.add(Line(((52.0, axes.y(value)), (wide - 6, axes.y(value))), "grid"))
         words = f"{value:,.{digits}f}" if abs(value) < _LONG else f"{value:.3g}"
         result.add(Text(46, axes.y(value) + 4, words, 10.5, "end", "muted"))
-    decades = range(math.ceil(math.log10(_FIRST)), math.floor(math.log10(axes.last)) + 1)
+    decades = range(math.ceil(math.log10(axes.first) - 1e-9), math.floor(math.log10(axes.last)) + 1)
     for power in decades:
         at = axes.x(10.0**power)
         result.add(Line(((at, bottom), (at, bottom + 4)), "line"))
