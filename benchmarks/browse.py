@@ -68,7 +68,7 @@ def submit(browser: Browser, address: str, here: Path, folder: Path) -> None:
     browser.choose("#new-instance", INSTANCES / "quickstart.yaml")
     browser.choose("#new-table", table)
     _send(browser, "new", ["auto", "greedy", "least_loaded"], time_limit="5", label="first")
-    assert browser.js("location.pathname") == "/compare"
+    assert browser.js("location.pathname") == "/compare", browser.js("document.body.innerText")
     browser.until("document.querySelectorAll('#compared .pill').length === 3")
     browser.until(
         "[...document.querySelectorAll('#compared .pill')].every(p => /optimal|feasible/.test(p.innerText))",
@@ -117,6 +117,7 @@ def watch(browser: Browser, address: str, here: Path, folder: Path) -> None:
     save_instance(long, here / "long.json")
     browser.visit(address)
     browser.choose("#new-instance", here / "long.json")
+    browser.choose("#new-table", here / "long.degradation.parquet")
     _send(browser, "new", ["cpsat"], time_limit="600", label=HOSTILE)
     browser.until("document.querySelector('#state').innerText === 'running'", 60)
     seen: list[str] = []

@@ -74,7 +74,10 @@ class Trouble:
     @property
     def field(self) -> str:
         """The field of the form that it is about; a file's if it stands there."""
-        return self.problem.file or self.problem.field.rpartition(".")[2]
+        if self.problem.file:
+            return self.problem.file
+        name = self.problem.field
+        return "objective" if name.startswith("objective") else name.rpartition(".")[2]
 
 
 async def asked_of(request: Request) -> Asked:
@@ -114,7 +117,9 @@ def submit(service: Service, asked: Asked, who: Caller) -> list[Job] | Trouble:
             return Trouble(422, uploaded, asked, around(data, uploaded.line) if uploaded.line else ())
         asked = replace(asked, instance=uploaded)
         found = service.submit(Submission.model_validate(_submission(asked)), who)
-        return Trouble(422, found, asked) if isinstance(found, Problem) else found
+        if isinstance(found, Problem):  # with another objective the instance breaks a rule
+            return Trouble(422, found.model_copy(update={"file": "", "line": None}), asked)
+        return found
     except ValidationError as error:
         return Trouble(422, _first(error), asked)
     except Refused as refused:

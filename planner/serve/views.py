@@ -140,7 +140,8 @@ def curve(shown: Sequence[View]) -> Figure:
     notes += " Values beyond a panel are drawn at its edge." if cut else ""
     columns = min(4, len(courses))
     earliest = max(FIRST, min(c.moments[0][0] for c in courses))
-    first = 10.0 ** math.floor(math.log10(earliest))
+    last = max(c.seconds for c in courses)
+    first = max(FIRST, min(10.0 ** math.floor(math.log10(earliest)), last / 10))
     wide, narrow = (
         draw(courses, room, n, (low, high), first) for room, n in ((WIDE, columns), (NARROW, min(2, columns)))
     )

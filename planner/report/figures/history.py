@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from planner.plan_form import History
 from planner.report.cases import Case, Entry
-from planner.report.drawing.shapes import Dots, Drawing, Line, Point, Text, name_text, ticks
+from planner.report.drawing.shapes import Dots, Drawing, Line, Point, Text, name_text, ticks, width
 from planner.report.figures.figure import NARROW, WIDE, Figure, stem
 from planner.report.text import number, percent
 
@@ -17,6 +17,7 @@ _GAP = 18.0
 _HIGH = 150.0
 FIRST = 0.01  # seconds; what was earlier is drawn there
 _LONG = 1e6  # larger numbers would not fit beside an axis
+_ROOMY = 160.0  # pixels of a decade
 _REACH = 0.5  # how far from the best plan values are drawn, relative to it
 
 
@@ -147,18 +148,25 @@ def _stands(course: Course) -> str:
 
 def _grid(result: Drawing, axes: _Axes, bottom: float, wide: float) -> None:
     marks = ticks(axes.low, axes.high, 4)
-    step = marks[1] - marks[0] if len(marks) > 1 else 1.0
-    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    digits = next((d for d in range(12) if all(math.isclose(round(v, d), v) for v in marks)), 12)
     for value in marks:
         result.add(Line(((52.0, axes.y(value)), (wide - 6, axes.y(value))), "grid"))
         words = f"{value:,.{digits}f}" if abs(value) < _LONG else f"{value:.3g}"
         result.add(Text(46, axes.y(value) + 4, words, 10.5, "end", "muted"))
-    decades = range(math.ceil(math.log10(axes.first) - 1e-9), math.floor(math.log10(axes.last)) + 1)
-    for power in decades:
-        at = axes.x(10.0**power)
+    for seconds in _times(axes, wide):
+        at, words = axes.x(seconds), f"{seconds:g} s"
         result.add(Line(((at, bottom), (at, bottom + 4)), "line"))
-        result.add(Text(at, bottom + 16, f"{10.0**power:g} s", 10.5, "middle", "muted"))
+        inside = min(at, wide - width(words, 10.5) / 2)
+        result.add(Text(inside, bottom + 16, words, 10.5, "middle", "muted"))
     result.add(Line(((52.0, bottom), (wide - 6, bottom)), "line"))
+
+
+def _times(axes: _Axes, wide: float) -> list[float]:
+    """Return the seconds to print: powers of ten, and 2 and 5 times them where there is room."""
+    low, high = math.log10(axes.first), math.log10(axes.last)
+    steps = (1, 2, 5) if (wide - 58) / (high - low) > _ROOMY else (1,)
+    every = (step * 10.0**power for power in range(math.floor(low), math.floor(high) + 1) for step in steps)
+    return [seconds for seconds in every if axes.first * 0.999 <= seconds <= axes.last * 1.001]
 
 
 def _lines(result: Drawing, course: Course, axes: _Axes) -> None:
