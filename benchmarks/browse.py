@@ -61,12 +61,17 @@ def _send(browser: Browser, form: str, solvers: list[str], **values: str) -> Non
 
 
 def submit(browser: Browser, address: str, here: Path, folder: Path) -> None:
-    """Submitted a file and its table for three solvers, saw them end beside each other, and the report."""
+    """Dropped a file and its table for three solvers, saw them end beside each other, and the report."""
     browser.visit(address)
     browser.pictures(folder, "empty")
-    table = INSTANCES / "quickstart.degradation.csv"
-    browser.choose("#new-instance", INSTANCES / "quickstart.yaml")
-    browser.choose("#new-table", table)
+    names = ("quickstart.yaml", "quickstart.degradation.csv")
+    texts = {name: (INSTANCES / name).read_text() for name in names}
+    browser.js(
+        f"const files = new DataTransfer(); for (const [name, text] of Object.entries({json.dumps(texts)}))"
+        " files.items.add(new File([text], name));"
+        " document.querySelector('[data-drop]').dispatchEvent("
+        "new DragEvent('drop', {dataTransfer: files, bubbles: true, cancelable: true}))"
+    )
     _send(browser, "new", ["auto", "greedy", "least_loaded"], time_limit="5", label="first")
     assert browser.js("location.pathname") == "/compare", browser.js("document.body.innerText")
     browser.until("document.querySelectorAll('#compared .pill').length === 3")

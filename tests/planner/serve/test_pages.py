@@ -4,55 +4,46 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
+from fastapi.testclient import TestClient
 from httpx import Response
-from starlette.testclient import TestClient
 
 from planner.files import save_instance
 from planner.instance import Instance
 from planner.plan_files import plan_document, render
 from planner.result import Result, Status, Stop
-from planner.serve import chores, tokens
-from planner.serve.app import make_app
+from planner.serve import chores
 from planner.serve.clerk import Clerk
-from planner.serve.guard import COOKIE
 from planner.serve.jobs import Job, Outcome, State, StoredInstance, Task
-from planner.serve.layout import local_path
 from planner.serve.service import Limits, Service
 from tests import tiny
 from tests.planner.pages import Reader, solved
+from tests.planner.serve.browsing import browser, read, words
 
 HOSTILE = "</title><script>alert(1)</script>\"'><img src=x onerror=alert(1)> \u202eturned " + "w" * 90
-HTML = {"accept": "text/html,application/xhtml+xml"}
 
 
 @pytest.fixture
-def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     """A service without processes: chores are done here."""
 
     def ask(_: Clerk, chore: str, *arguments: Any, seconds: float, stop: Any = None) -> Any:
         return getattr(chores, chore)(*arguments)
 
     monkeypatch.setattr(Clerk, "ask", ask)
-    return Service(tmp_path / "data", 0, Limits(600, 1024))
+    made = Service(tmp_path / "data", 0, Limits(600, 1024))
+    yield made
+    made._committer.close()
 
 
 @pytest.fixture
 def client(service: Service) -> TestClient:
-    return TestClient(make_app(service, local=True), "http://127.0.0.1", headers=HTML, follow_redirects=False)
-
-
-@pytest.fixture
-def guarded(service: Service) -> TestClient:
-    """A service that others can reach."""
-    return TestClient(
-        make_app(service, local=False), "http://planner.test", headers=HTML, follow_redirects=False
-    )
+    return browser(service)
 
 
 def stored(service: Service, instance: Instance | None = None) -> StoredInstance:
@@ -89,32 +80,6 @@ def outcome(result: Result, instance: Instance) -> Outcome:
     document = render(plan_document(instance, result)).encode()
     found = Outcome(State.DONE, result.status, result.stop, objective, bound, result.gap, 1.0, "a note <b>")
     return replace(found, document=document)
-
-
-def read(response: Response, status: int = 200) -> Reader:
-    """Return a page after what holds for all of them."""
-    assert response.status_code == status
-    assert response.headers["content-type"].startswith("text/html")
-    assert "default-src 'self'" in response.headers["content-security-policy"]
-    page = Reader(response.text)
-    scripts = [attributes for tag, attributes in page.tags if tag == "script"]
-    assert [str(s.get("src")).partition("?")[0] for s in scripts] == ["/static/page.js"]
-    for tag, attributes in page.tags:
-        assert tag != "style"
-        assert not [name for name in attributes if name.startswith("on") or name == "style"]
-        for name in ("src", "href", "action"):
-            assert not urlsplit(attributes.get(name) or "").netloc
-    identifiers = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
-    assert len(identifiers) == len({*identifiers})
-    labelled = {attributes.get("for") for tag, attributes in page.tags if tag == "label"}
-    for tag, attributes in page.tags:
-        if tag in ("input", "select") and attributes.get("type") not in ("hidden", "checkbox"):
-            assert attributes["id"] in labelled
-    return page
-
-
-def words(page: Reader) -> str:
-    return re.sub(r"\s+", " ", " ".join(page.words))
 
 
 def upload(client: TestClient, text: str, *, name: str = "i.yaml", **values: Any) -> Response:
@@ -319,62 +284,3 @@ def test_jobs_beside_each_other(client: TestClient, service: Service) -> None:
     )
     read(client.get("/compare"), 422)
     read(client.get(f"/compare?job={other}"))
-
-
-def test_errors_are_pages_for_browsers_and_json_for_programs(client: TestClient) -> None:
-    missing = f"/jobs/{'0' * 16}"
-    assert "must be the id of a job" in words(read(client.get(missing), 404))
-    assert client.get(missing, headers={"accept": "*/*"}).json()["error"]["field"] == "job"
-    assert client.get(f"/v1{missing}").json()["error"]["field"] == "job"
-    read(client.get("/nowhere"), 404)
-    read(client.get("/jobs"), 405)
-    other = client.post("/jobs", headers={"origin": "http://elsewhere.test"})
-    assert "must come from this site" in words(read(other, 403))
-    read(client.post("/jobs", headers={"content-length": str(2**40)}), 413)
-
-
-def test_who_has_no_token_is_asked_for_it(guarded: TestClient, service: Service) -> None:
-    token = tokens.add(service.database, "alice")
-    response = guarded.get("/?state=done")
-    assert (response.status_code, response.headers["location"]) == (303, "/login?next=%2F%3Fstate%3Ddone")
-    assert guarded.post("/jobs").headers["location"] == "/login?next=%2F"
-    assert guarded.get("/v1/jobs").status_code == 401
-    assert guarded.get("/", headers={"accept": "*/*"}).json()["error"]["rule"].startswith("needs a token")
-    page = read(guarded.get(response.headers["location"]))
-    assert ("input", "/?state=done") in {(tag, a.get("value")) for tag, a in page.tags}
-    form = {"token": "wrong", "next": "//elsewhere.test"}
-    assert "Nobody has this token" in words(read(guarded.post("/login", data=form), 401))
-    response = guarded.post("/login", data=form | {"token": f" {token}\n"})
-    assert (response.status_code, response.headers["location"]) == (303, "/")
-    kept = response.headers["set-cookie"]
-    assert kept.startswith(f"{COOKIE}={token};")
-    assert "HttpOnly" in kept
-    assert "SameSite=strict" in kept
-    assert "Secure" not in kept
-    assert "alice" in words(read(guarded.get("/")))
-    assert guarded.get("/login").headers["location"] == "/"
-    response = guarded.post("/logout")
-    assert response.headers["location"] == "/login"
-    assert guarded.get("/").status_code == 303
-
-
-def test_a_cookie_over_tls_stays_there(service: Service) -> None:
-    token = tokens.add(service.database, "alice")
-    client = TestClient(make_app(service, local=False), "https://planner.test", follow_redirects=False)
-    assert "Secure" in client.post("/login", data={"token": token}).headers["set-cookie"]
-
-
-@pytest.mark.parametrize(
-    "where", ["//a.test", "/\\a.test", "http://a.test", "a", "", "/\t/a.test", "javascript:x"]
-)
-def test_nobody_is_sent_to_another_site(where: str) -> None:
-    assert local_path(where) == "/"
-    assert local_path("/jobs/1?a=b") == "/jobs/1?a=b"
-
-
-def test_static_files(client: TestClient) -> None:
-    for name, kind in (("style.css", "text/css"), ("page.js", "text/javascript"), ("icon.svg", "image/svg")):
-        response = client.get(f"/static/{name}")
-        assert response.headers["content-type"].startswith(kind)
-        assert "max-age" in response.headers["cache-control"]
-    assert client.get("/static/schema.sql").status_code == 404
