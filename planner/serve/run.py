@@ -18,6 +18,7 @@ from planner.serve.service import Limits, Service
 from planner.serve.tokens import callers
 
 _HEADER_BYTES = 16 * 2**10
+_IDLE_S = 60  # longer than clients keep a connection that is idle, or requests meet its end
 _log = logging.getLogger("planner.serve")
 
 
@@ -62,6 +63,7 @@ def run(folder: Path, host: str, port: int, workers: int, limits: Limits) -> Non
             server_header=False,
             h11_max_incomplete_event_size=_HEADER_BYTES,
             http="h11",
+            timeout_keep_alive=_IDLE_S,
             timeout_graceful_shutdown=3,
         )
         server = uvicorn.Server(config)
