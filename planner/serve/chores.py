@@ -111,10 +111,10 @@ def report(found: StoredInstance, documents: Mapping[str, bytes]) -> str:
     from planner.report.cases import cases_of, refusals
     from planner.report.inputs import read_results
 
-    with _folder() as folder:
-        path, plans = _written(found, folder), []
+    with _folder() as folder, contextlib.chdir(folder):  # the page names its sources
+        path, plans = _written(found, Path()), []
         for name, document in documents.items():
-            plans.append(folder / f"{name}.json")
+            plans.append(Path(f"{name}.json"))
             plans[-1].write_bytes(document)
         results = read_results(plans)
         cases = cases_of(results, {path: load_instance(path)})

@@ -162,6 +162,8 @@ def test_what_a_finished_job_has(client: TestClient, service: Service, tmp_path:
     assert client.get(f"/v1/jobs/{first}/explanation").json()["status"] == "optimal"
     both = client.get("/v1/compare/report", params={"job": [first, second]})
     assert both.status_code == 200, both.text
+    assert "1-milp.json" in both.text
+    assert "/tmp" not in both.text
     assert both.text.startswith("<!DOCTYPE html>")
     assert [
         job["id"] for job in client.get("/v1/compare", params={"job": [first, second]}).json()["jobs"]
