@@ -64,6 +64,7 @@ def test_every_file_that_a_document_links_to_exists() -> None:
             assert (path.parent / link).exists(), f"{path.name}: {link}"
 
 
+@pytest.mark.soak
 def test_the_reference_builds_without_a_warning(tmp_path: Path) -> None:
     (tmp_path / "ready").touch()
     where = (f"BIN={Path(sys.executable).parent}", f"READY={tmp_path / 'ready'}", f"DOCS={tmp_path}")

@@ -132,7 +132,20 @@ def all_of(cases: Iterable[str], alike: Set[str]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("what", marked)
 
 
-@all_of(FILES, {"degradation fields", "keys", "yaml list"})
+@all_of(
+    FILES,
+    {
+        "degradation fields",
+        "keys",
+        "yaml list",
+        "pins",
+        "overflow",
+        "mappings",
+        "missing pairs",
+        "resources",
+        "strings",
+    },
+)
 def test_an_instance(tmp_path: Path, what: str) -> None:
     name, make, words = FILES[what]
     make(tmp_path / name)
@@ -157,7 +170,7 @@ PLANS: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@all_of(PLANS, {"names", "a long string"})
+@all_of(PLANS, {"names", "a long string", "many groups", "other lists"})
 def test_a_plan(tmp_path: Path, what: str) -> None:
     make, words = PLANS[what]
     (tmp_path / "i.json").write_text(instance())
@@ -165,6 +178,7 @@ def test_a_plan(tmp_path: Path, what: str) -> None:
     assert words in refused("check", tmp_path / "i.json", tmp_path / "p.json")
 
 
+@pytest.mark.soak
 def test_a_plan_of_too_many_names(tmp_path: Path) -> None:
     text(lambda: HEAD + ",".join(GROUP.replace("m0", f"n{i}") for i in range(400_000)))(tmp_path / "p.json")
     assert "machines[300000]: must not use more than 300,000" in refused("show", tmp_path / "p.json")

@@ -127,7 +127,7 @@ def test_only_pairs_and_room_are_known() -> None:
         assert not drift.suits(other.compiled)
 
 
-@pytest.mark.parametrize("slots", [True, False])
+@pytest.mark.parametrize("slots", [pytest.param(True, marks=pytest.mark.soak), False])
 def test_a_hidden_plan_without_conflicts_is_found(slots: bool) -> None:
     """Greedy's plan has many; the search ends once it has none."""
     instance = crowded(240, 8, "colourable", slots=slots)

@@ -11,8 +11,8 @@ from tests.solvers.checks import check
 
 EXACT = ("milp", "cpsat", "patterns")
 HEURISTIC = tuple(name for name, entry in SOLVERS.items() if not entry.proves)
-HALVES = (range(20), range(20, 40))
-REST, MORE = range(40, 2_000), range(2_000, 10_000)
+HALVES = (range(10), range(10, 20))
+REST, MORE = range(20, 2_000), range(2_000, 10_000)
 
 
 def _proven(solver: str, seed: int) -> Result:

@@ -17,7 +17,9 @@ from tests.solvers.checks import check
 
 SEEDS = range(1_000, 1_008)
 
-every_exact_solver = pytest.mark.parametrize("solver", ["milp", "cpsat"])
+every_exact_solver = pytest.mark.parametrize(
+    "solver", ["milp", pytest.param("cpsat", marks=pytest.mark.soak)]
+)
 
 
 def proven(instance: Instance, solver: str, *, seed: int = 0, start: Plan | None = None) -> Result:

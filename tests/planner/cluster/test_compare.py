@@ -69,6 +69,7 @@ def test_jobs_and_cluster_exclude_each_other(paths: list[str]) -> None:
     assert (code, "--jobs: must not stand beside --cluster" in errors) == (2, True)
 
 
+@pytest.mark.soak
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     words = ("--solver", "greedy", "--solver", "local_search", "--time-limit", "100", "--jobs", "1")
     options = ("--json", "--progress", "plain", "-o", str(tmp_path / "out"))

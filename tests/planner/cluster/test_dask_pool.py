@@ -50,6 +50,7 @@ def test_what_a_killed_worker_did_is_done_by_another(
     assert len(jobs.begun(tmp_path, "b")) == 1
 
 
+@pytest.mark.soak
 def test_a_job_that_kills_worker_after_worker_is_lost_alone(
     pool: DaskPool, cluster: Cluster, tmp_path: Path
 ) -> None:

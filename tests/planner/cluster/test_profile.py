@@ -34,6 +34,7 @@ def profile(spec: Path, table: Path, cluster: Cluster) -> Result:
     return CliRunner().invoke(app, words)
 
 
+@pytest.mark.soak
 def test_each_measurement_is_under_the_machine_type_and_host_that_it_is_of(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,8 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from planner.files import load_instance, save_instance
 from planner.fleet.export import Options, export
 from planner.fleet.findings import pin_nodes
@@ -82,6 +84,7 @@ def test_export_schedule_import_is_the_same_plan(tmp_path: Path) -> None:
     assert seen > 12
 
 
+@pytest.mark.soak
 def test_the_whole_way_by_commands(tmp_path: Path) -> None:
     """Export, run, import, check, replan without moves: nothing has changed."""
     instance = tiny.two_types()

@@ -25,7 +25,7 @@ from planner.measure.row import COLUMNS
 from planner.measure.spec import Spec
 from tests.planner.measure.fakes import Fake, spec
 
-KILLS = 50
+KILLS = 20
 
 
 def opened(path: Path, sha256: str = "s") -> Journal:
@@ -163,7 +163,7 @@ def _measure(wanted: Spec, path: Path, notes: Path) -> None:
     profile(wanted, path, Fake(before=before), this_host(), progress=Progress(), select="random")
 
 
-def test_fifty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+def test_twenty_kills_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     models = ["mlp_small", *(f"mlp_small@{n}" for n in range(2, 14))]
     wanted = spec(models, protocol={"repeats": 5, "seed": 7})
     path, notes = tmp_path / "t.csv", tmp_path / "notes"

@@ -125,6 +125,7 @@ def test_a_process_that_dies_or_hangs_is_reported(
     assert first not in runner.processes
 
 
+@pytest.mark.soak
 def test_features_of_a_model(quick: Spec, runner: Runner) -> None:
     (own,) = quick.form.machine_types
     values = measure_features(runner, own, quick.subjects["mlp_small"], 0, runs=1)

@@ -74,6 +74,7 @@ def test_a_job_is_planned(client: Client, tmp_path: Path) -> None:
     assert b"<html" in client.report([job["id"]])
 
 
+@pytest.mark.soak
 def test_a_plan_is_changed_within_so_many_moves(client: Client) -> None:
     (first,) = client.submit(pair(), ["least_loaded"], time_limit=5)
     client.wait(first["id"])
