@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # The API reference: where it goes, and the modules that are documented.
 DOCS := build/docs
 DOCUMENTED := planner planner.instance planner.plan planner.result planner.rules planner.files planner.plan_files \
-    planner.frames planner.plots planner.generate planner.errors planner.compiled \
+    planner.frames planner.plots planner.generate planner.errors planner.client planner.compiled \
     solvers '!solvers[.]' solvers.run solvers.child
 
 .PHONY: demo test soak lint docs bench clean

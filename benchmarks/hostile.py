@@ -276,7 +276,7 @@ def _memory(live: Live) -> dict[str, float]:
 
 def _clerks(live: Live) -> list[tuple[str, psutil.Process]]:
     children = psutil.Process(live.process.pid).children()
-    return [("clerk", p) for p in children if "serve.clerk" in " ".join(p.cmdline())]
+    return [("clerk", p) for p in children if "planner.seat" in " ".join(p.cmdline())]
 
 
 def _raw(port: int, data: bytes) -> str:

@@ -123,20 +123,14 @@ def _write(answer: Answer, output: Path | None, moves: Path | None, curve: Path 
     from planner.pictures import encoded
     from planner.plan_files import save_plan
     from planner.report.replan import figure
-    from planner.result import Result, Status
     from planner.writing import write_together
 
-    best = answer.found.best
     files: dict[Path, str | bytes] = {}
     if moves is not None:
         files[moves] = answer.csv()
     if curve is not None and answer.found.curve:
         files[curve] = encoded(figure(answer.found), curve.suffix[1:])
     write_together(files)
-    if best is None or output is None:
-        return
-    bound = answer.found.free_bound
-    status = Status.OPTIMAL if bound == best.objective else Status.FEASIBLE
-    note = f"{best.moves} moves; the bound is that of any plan, however many moves it takes"
-    result = Result(status, answer.found.stop, "replan", seed, best.plan, best.objective, bound, note=note)
-    save_plan(output, answer.now.instance, result)
+    result = answer.result(seed)
+    if result is not None and output is not None:
+        save_plan(output, answer.now.instance, result)

@@ -48,7 +48,7 @@ def serve_command(
     """
     from planner.extras import require
 
-    require("fastapi", "uvicorn", "multipart", extra="serve")
+    require("fastapi", "uvicorn", "python_multipart", "prometheus_client", "jinja2", extra="serve")
     from planner.serve.run import run
     from planner.serve.service import Limits
 

@@ -149,12 +149,9 @@ class Client:
                     yield kind, document
                     if kind == "job" and document["state"] in _DONE:
                         return
+                time.sleep(_PAUSE_S)
             except httpx.TransportError as error:
-                if time.monotonic() > until:
-                    raise ServiceError(
-                        f"cannot be reached: {error}", field="server", value=self.url
-                    ) from None
-            time.sleep(_PAUSE_S)
+                self._pause(until, error)
 
     def _events(self, job: str) -> Iterator[tuple[str, dict[str, Any]]]:
         with self._http.stream("GET", f"/v1/jobs/{_safe(job)}/events", timeout=_TIMEOUT_S) as response:
@@ -209,6 +206,12 @@ class Client:
         """Queue a job again that failed or was cancelled."""
         return self._json("POST", f"/v1/jobs/{_safe(job)}/retry")
 
+    def _pause(self, until: float, error: Exception) -> None:
+        """Wait a little for a service that does not answer, or give up."""
+        if time.monotonic() > until:
+            raise ServiceError(f"cannot be reached: {error}", field="server", value=self.url) from None
+        time.sleep(_PAUSE_S)
+
     def _json(self, method: str, path: str, **rest: Any) -> dict[str, Any]:
         response = self._send(method, path, **rest)
         try:
@@ -231,11 +234,7 @@ class Client:
                 response = self._http.request(method, path, **rest)
                 break
             except httpx.TransportError as error:
-                if time.monotonic() > until:
-                    raise ServiceError(
-                        f"cannot be reached: {error}", field="server", value=self.url
-                    ) from None
-                time.sleep(_PAUSE_S)
+                self._pause(until, error)
         if response.status_code >= 400:
             raise _refused(response)
         return response

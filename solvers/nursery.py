@@ -8,7 +8,6 @@ child's wait status. When the parent is gone, it kills its child and ends.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import importlib
 import os
 import resource
@@ -25,10 +24,10 @@ from typing import Any
 
 import solvers
 from planner.errors import InputError
+from planner.processes import die_with_parent
 from planner.result import Progress, Result
 from solvers import SOLVERS, load, solve
 
-_PDEATHSIG = 1  # of prctl(2): the signal that a process gets when its parent dies
 _EVERY = 0.1
 
 
@@ -45,10 +44,11 @@ def serve(descriptor: int) -> None:
             return
         if len(descriptors) != 2:  # a kill that came after the child's end
             continue
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             control.close()
-            _child(*descriptors)
+            _child(parent, *descriptors)
         for inherited in descriptors:
             os.close(inherited)
         status = _attend(pid, control)
@@ -76,11 +76,11 @@ def _attend(pid: int, control: socket.socket) -> int:
             os.close(descriptor)
 
 
-def _child(pipe: int, log: int) -> None:
+def _child(parent: int, pipe: int, log: int) -> None:
     """Do one solve and end the process."""
     code = 1
     try:
-        _die_with_parent()
+        die_with_parent(parent)
         os.dup2(log, 1)
         os.dup2(log, 2)
         _answer(_Line(Connection(pipe)))
@@ -90,14 +90,6 @@ def _child(pipe: int, log: int) -> None:
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         os._exit(code)  # nothing of the nursery's is to be cleaned up here
-
-
-def _die_with_parent() -> None:
-    parent = os.getppid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            os._exit(1)
 
 
 class _Line:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from multiprocessing import connection
 from typing import Any
 
-from planner.cluster.pool import TRIES, Lost, ProcessLostError, outcome
-from planner.cluster.seat import Seat
+from planner.cluster.pool import TRIES, Lost, outcome
 from planner.errors import InputError
+from planner.seat import ProcessLostError, Seat
 
 _Job = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 

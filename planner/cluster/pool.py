@@ -6,13 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from planner.errors import PlannerError
+from planner.seat import ProcessLostError
 
 TRIES = 3  # of a job whose process is killed
-
-
-class ProcessLostError(PlannerError):
-    """The process that did a job ended before the job did."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from planner.cluster.cores import all_cores, one_core, out_of_the_way
-from planner.cluster.pool import ProcessLostError
-from planner.cluster.seat import Seat, insist
+from planner.cluster.pool import TRIES
+from planner.seat import ProcessLostError, Seat
 
 _TICK = 0.5
 _idle: defaultdict[int, list[Seat]] = defaultdict(list)  # core -> seats
@@ -74,7 +74,24 @@ def work(
                     raise CancelledJobError
             return seat.answer()
 
-    return insist(attempt)
+    return _insist(attempt)
+
+
+def _insist(attempt: Callable[[], Any]) -> Any:
+    """Return what ``attempt`` returns, trying again when its process is lost.
+
+    Raises
+    ------
+    ProcessLostError
+        If that happened as often as a job is tried.
+    """
+    for tries in range(1, TRIES + 1):
+        try:
+            return attempt()
+        except ProcessLostError as error:
+            if tries == TRIES:
+                raise ProcessLostError(f"{error}, {TRIES} times in a row") from None
+    return None
 
 
 @contextlib.contextmanager

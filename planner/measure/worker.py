@@ -27,8 +27,9 @@ from planner.measure import messages as m
 from planner.measure.engines import Engine, first_line, make_engine, out_of_memory
 from planner.measure.inputs import Array, requests
 from planner.measure.windows import Trace, poisson
+from planner.processes import die_with_parent
 
-_PR_SET_PDEATHSIG, _PR_SET_TIMERSLACK = 1, 29
+_PR_SET_TIMERSLACK = 29
 
 
 class Server:
@@ -125,11 +126,8 @@ def _pin(cores: tuple[int, ...]) -> m.Done:
 def _tie_to_parent(parent: int) -> None:
     """Die when the parent does, sleep exactly, and leave Ctrl-C to the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    libc.prctl(_PR_SET_TIMERSLACK, 1)
-    if os.getppid() != parent:
-        os._exit(1)
+    ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1)
+    die_with_parent(parent)
 
 
 def _answer(order: object, server: Server | None) -> tuple[object, Server | None]:

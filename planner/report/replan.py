@@ -14,6 +14,7 @@ from planner.plan_files import exact
 from planner.replanned import Point, Replanned
 from planner.report.tables import table
 from planner.report.text import count, number, percent, plain
+from planner.result import Result, Status
 from planner.writing import csv_text
 
 if TYPE_CHECKING:
@@ -91,6 +92,15 @@ class Answer:
             ],
             "steps": list(self.steps()),
         }
+
+    def result(self, seed: int) -> Result | None:
+        """Return the best plan as a result, with the bound of any plan; None if there is none."""
+        best, bound = self.found.best, self.found.free_bound
+        if best is None:
+            return None
+        status = Status.OPTIMAL if bound == best.objective else Status.FEASIBLE
+        note = f"{best.moves} moves; the bound is that of any plan, however many moves it takes"
+        return Result(status, self.found.stop, "replan", seed, best.plan, best.objective, bound, note=note)
 
     def csv(self) -> str:
         """Return the steps as CSV."""

@@ -16,7 +16,7 @@ from planner.report.text import plain
 from planner.serve.clerk import ChoreError
 from planner.serve.forms import Problem, Submission
 from planner.serve.jobs import Job, StoredInstance
-from planner.serve.refusals import Refused, problem
+from planner.serve.refusals import Refused
 from planner.serve.service import TABLE_MOST, Service
 from planner.serve.tokens import Caller
 
@@ -125,9 +125,9 @@ def submit(service: Service, asked: Asked, who: Caller) -> list[Job] | Trouble:
     except Refused as refused:
         return Trouble(refused.status, refused.problem, asked)
     except InputError as error:
-        return Trouble(422, problem(error), asked)
+        return Trouble(422, Problem.of(error), asked)
     except ChoreError as error:
-        return Trouble(422, problem(InputError(f"could not be done: it {error}")), asked)
+        return Trouble(422, Problem.of(InputError(f"could not be done: it {error}")), asked)
 
 
 def _instance(service: Service, asked: Asked) -> StoredInstance | None:

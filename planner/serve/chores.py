@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,10 +15,11 @@ from planner.files import instance_of, load_instance, save_instance
 from planner.instance import Instance
 from planner.integers import PPM
 from planner.json_text import parse_json
-from planner.plan_files import plan_of, read_plan, render
+from planner.plan_files import exact, plan_document, plan_of, read_plan, render
 from planner.plan_form import PlanFile
 from planner.reading import read_document
 from planner.result import Result, Status
+from planner.serve.forms import Problem
 from planner.serve.jobs import Outcome, State, StoredInstance
 from planner.serve.lines import line_of
 
@@ -31,8 +33,8 @@ def ready() -> None:
 
 def accept(
     data: bytes, suffix: str, table: bytes | None, table_suffix: str, objective: Any
-) -> StoredInstance | dict[str, Any]:
-    """Check what was uploaded; return the instance, or what is wrong: rule, field, value, file, line.
+) -> StoredInstance | Problem:
+    """Check what was uploaded; return the instance, or what is wrong.
 
     Parameters
     ----------
@@ -57,13 +59,8 @@ def accept(
         except InputError as error:
             at_table = error.file.endswith(f"table{table_suffix}") and table is not None
             text = "" if at_table else data.decode("utf-8-sig", errors="replace")
-            return problem(error, "table" if at_table else "instance") | {"line": line_of(text, error.field)}
-
-
-def problem(error: InputError, file: str = "") -> dict[str, Any]:
-    """Return an error as data; ``file`` in place of the path on this machine."""
-    text = str(error.in_file(file))
-    return {"rule": error.rule, "field": error.field, "file": file, "message": text, "line": None}
+            named = error.in_file("table" if at_table else "instance")  # not by a path on this machine
+            return Problem.of(named, line_of(text, error.field))
 
 
 def _name_table(document: Any, name: str | None) -> None:
@@ -159,7 +156,6 @@ def replan(
     """Change a plan as little as possible."""
     from planner.current import current
     from planner.move_order import order
-    from planner.plan_files import exact, plan_document
     from planner.report.replan import Answer
     from solvers.replan import replan as replanned
 
@@ -168,27 +164,26 @@ def replan(
     price = None if move_cost is None else round(move_cost * PPM)
     answer = replanned(now, max_moves=max_moves, move_price=price, time_limit=time_limit, seed=seed)
     way = None if answer.best is None else order(now, answer.best.became)
-    said = render(Answer(now, answer, way, max_moves, price).document()).encode()
-    best = answer.best
-    if best is None:
+    whole = Answer(now, answer, way, max_moves, price)
+    said, result = render(whole.document()).encode(), whole.result(seed)
+    if result is None:
         status = Status.INFEASIBLE if answer.infeasible else Status.NO_PLAN
-        note = "; ".join(answer.reasons)
-        return Outcome(State.DONE, status, answer.stop, note=note, answer=said)
-    status = Status.OPTIMAL if answer.free_bound == best.objective else Status.FEASIBLE
-    note = f"{best.moves} moves; the bound is that of any plan, however many moves it takes"
-    result = Result(
-        status, answer.stop, "replan", seed, best.plan, best.objective, answer.free_bound, note=note
-    )
+        return Outcome(State.DONE, status, answer.stop, note="; ".join(answer.reasons), answer=said)
+    return dataclasses.replace(outcome_of(instance, result), answer=said)
+
+
+def outcome_of(instance: Instance, result: Result, state: State = State.DONE) -> Outcome:
+    """Return what a result means for a job."""
     return Outcome(
-        State.DONE,
-        status,
-        answer.stop,
-        str(exact(best.objective)),
-        None if answer.free_bound is None else str(exact(answer.free_bound)),
+        state,
+        result.status,
+        result.stop,
+        None if result.objective is None else str(exact(result.objective)),
+        None if result.bound is None else str(exact(result.bound)),
         result.gap,
-        note=note,
-        document=render(plan_document(instance, result)).encode(),
-        answer=said,
+        result.seconds or None,
+        "; ".join([*result.reasons, *([result.note] if result.note else [])])[:4000],
+        render(plan_document(instance, result)).encode(),
     )
 
 

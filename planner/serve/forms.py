@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from planner.errors import InputError
 from planner.serve.jobs import Job, State, StoredInstance, Task
 
 JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
@@ -26,6 +27,11 @@ class Problem(_Form):
     file: str = ""
     message: str
     line: int | None = Field(None, description="line of the uploaded file, from 1")
+
+    @classmethod
+    def of(cls, error: InputError, line: int | None = None) -> Problem:
+        """Return an error as it is answered."""
+        return cls(rule=error.rule, field=error.field, file=error.file, message=str(error), line=line)
 
 
 class Refusal(_Form):

@@ -38,13 +38,8 @@ class Refused(Exception):  # noqa: N818  an answer, not a failure
 
     def __init__(self, status: int, rule: str, *, field: str = "", value: Any = None) -> None:
         self.status = status
-        self.problem = problem(InputError(rule, field=field, value=value))
+        self.problem = Problem.of(InputError(rule, field=field, value=value))
         super().__init__(rule)
-
-
-def problem(error: InputError) -> Problem:
-    """Return an error as it is answered."""
-    return Problem(rule=error.rule, field=error.field, file=error.file, message=str(error))
 
 
 class _Answer(JSONResponse):
@@ -78,11 +73,11 @@ def handle(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     @app.exception_handler(InputError)
     async def bad(_: Request, error: InputError) -> JSONResponse:
-        return answer(422, problem(error))
+        return answer(422, Problem.of(error))
 
     @app.exception_handler(ChoreError)
     async def undone(_: Request, error: ChoreError) -> JSONResponse:
-        return answer(422, problem(InputError(f"could not be done: it {error}")))
+        return answer(422, Problem.of(InputError(f"could not be done: it {error}")))
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -95,7 +90,7 @@ def handle(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     @app.exception_handler(HTTPException)
     async def other(request: Request, error: HTTPException) -> JSONResponse:
-        found = problem(InputError(str(error.detail).lower()))
+        found = Problem.of(InputError(str(error.detail).lower()))
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = ", ".join(sorted(_allowed([*app.routes, *routes], request)))

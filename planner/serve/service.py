@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from planner.serve import chores
 from planner.serve.clerk import Clerk
 from planner.serve.committer import Committer
 from planner.serve.database import Database
@@ -71,7 +72,7 @@ class Service:
     def start(self) -> None:
         """Start the workers, and what validates."""
         self.supervisor.start()
-        self._validating.ask("ready", seconds=_MAKING_S)
+        self._validating.ask(chores.ready, seconds=_MAKING_S)
 
     def close(self) -> None:
         """End every process; what runs is put back at the next start."""
@@ -112,12 +113,10 @@ class Service:
         known = self.store.uploaded(digest.hexdigest())
         if known is not None:
             return self.instance(known)
-        found = self._validating.ask(
-            "accept", data, suffix, table, table_suffix, objective, seconds=_VALIDATING_S
-        )
-        if isinstance(found, dict):
-            return Problem(**found)
-        assert isinstance(found, StoredInstance)
+        arguments = (data, suffix, table, table_suffix, objective)
+        found = self._validating.ask(chores.accept, *arguments, seconds=_VALIDATING_S)
+        if isinstance(found, Problem):
+            return found
         self.store.add_instance(found, digest.hexdigest())
         return found
 
@@ -244,16 +243,13 @@ class Service:
         """Return a page on the plans of jobs of one instance."""
         found = self.compared(jobs)
         documents = {f"{i}-{job.task.solver}": self.document(job.id) for i, job in enumerate(found, 1)}
-        page: str = self._making.ask(
-            "report", self.instance(found[0].instance, files=True), documents, seconds=_MAKING_S
-        )
-        return page
+        instance = self.instance(found[0].instance, files=True)
+        return self._making.ask(chores.report, instance, documents, seconds=_MAKING_S)
 
     def explain(self, job: str) -> dict[str, Any]:
         """Return why the plan of a job is as it is, or why there is none."""
         instance = self.instance(self.job(job).instance, files=True)
-        answer: dict[str, Any] = self._making.ask("explain", instance, self.document(job), seconds=_MAKING_S)
-        return answer
+        return self._making.ask(chores.explain, instance, self.document(job), seconds=_MAKING_S)
 
     def compared(self, jobs: Sequence[str]) -> list[Job]:
         """Return jobs, which must be of one instance.

@@ -10,15 +10,17 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 from planner.serve.database import Database
 from planner.serve.jobs import Job
 from planner.serve.store import LEASE_S, Store
 
-_LOOK_S = 0.2
+_LOOK_S, _STILLBORN_S = 0.2, 1.0
 _BOOT = (
-    "import sys; sys.path[:] = {path!r}; from planner.serve.worker import main; main({folder!r}, {name!r})"
+    "import sys; sys.path[:] = {path!r}; from planner.serve.worker import main; "
+    "main({folder!r}, {name!r}, {parent})"
 )
 _log = logging.getLogger("planner.serve")
 
@@ -37,6 +39,8 @@ class Supervisor:
     def __init__(self, folder: Path, workers: int) -> None:
         self._folder, self._number = folder.resolve(), workers
         self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._hired: dict[str, float] = {}
+        self._not_before = 0.0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._supervise, name="supervisor", daemon=True)
 
@@ -76,16 +80,19 @@ class Supervisor:
     def _look(self, store: Store) -> None:
         for name, process in [*self._workers.items()]:
             if process.poll() is not None:
+                if time.monotonic() - self._hired.pop(name) < _STILLBORN_S:
+                    self._not_before = time.monotonic() + _STILLBORN_S  # it cannot even begin
                 self._bury(store, name, "its worker process died")
         for job in store.lost():
             self._bury(store, job.worker or "", f"its worker was silent for {LEASE_S:g} s", [job])
-        while len(self._workers) < self._number:
+        while len(self._workers) < self._number and time.monotonic() >= self._not_before:
             self._hire()
 
     def _hire(self) -> None:
         name = f"worker-{secrets.token_hex(4)}"
         path = [entry or os.getcwd() for entry in sys.path]
-        boot = _BOOT.format(path=path, folder=str(self._folder), name=name)
+        boot = _BOOT.format(path=path, folder=str(self._folder), name=name, parent=os.getpid())
+        self._hired[name] = time.monotonic()
         self._workers[name] = subprocess.Popen(
             [sys.executable, "-c", boot], stdin=subprocess.DEVNULL, start_new_session=True
         )

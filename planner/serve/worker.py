@@ -13,11 +13,12 @@ from pathlib import Path
 from planner.errors import InputError
 from planner.instance import Instance
 from planner.plan import Plan
-from planner.plan_files import exact, plan_document, plan_of, render
+from planner.plan_files import plan_of
 from planner.plan_form import PlanFile
+from planner.processes import die_with_parent
 from planner.result import Progress, Result, Stop
-from planner.serve.chores import restored
-from planner.serve.clerk import ChoreError, Clerk, die_with_parent
+from planner.serve.chores import outcome_of, replan, restored
+from planner.serve.clerk import ChoreError, Clerk
 from planner.serve.database import Database
 from planner.serve.jobs import Job, Outcome, State
 from planner.serve.store import Store
@@ -31,9 +32,9 @@ class Crash(Exception):  # noqa: N818  the job's, not ours
     """The process that solved came to grief, which another try may not."""
 
 
-def main(folder: str, name: str) -> None:
+def main(folder: str, name: str, parent: int) -> None:
     """Work until the service ends."""
-    die_with_parent()
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(15)  # answering requests comes first
     worker = Worker(Store(Database(Path(folder))), name)
@@ -93,8 +94,7 @@ class Worker:
         try:
             seconds = task.time_limit + _GRACE_S
             arguments = (found, today, task.max_moves, task.move_cost, task.time_limit, task.seed)
-            outcome: Outcome = clerk.ask("replan", *arguments, seconds=seconds, stop=beat.wanted)
-            return outcome
+            return clerk.ask(replan, *arguments, seconds=seconds, stop=beat.wanted)
         except ChoreError as error:
             if beat.cancelled:
                 return Outcome(State.CANCELLED)
@@ -123,17 +123,7 @@ def _outcome(job: Job, instance: Instance, result: Result, *, cancelled: bool) -
         if cancelled:
             return Outcome(State.CANCELLED, note=result.note)
         raise _failure(job, result.note)
-    return Outcome(
-        State.CANCELLED if cancelled else State.DONE,
-        result.status,
-        result.stop,
-        None if result.objective is None else str(exact(result.objective)),
-        None if result.bound is None else str(exact(result.bound)),
-        result.gap,
-        result.seconds,
-        "; ".join([*result.reasons, *([result.note] if result.note else [])])[:4000],
-        render(plan_document(instance, result)).encode(),
-    )
+    return outcome_of(instance, result, State.CANCELLED if cancelled else State.DONE)
 
 
 def _failure(job: Job, note: str) -> Exception:

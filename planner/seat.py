@@ -1,6 +1,6 @@
-"""A process that is pinned to cores and does one job after the other.
+"""A process of its own, within limits, that does one job after the other for the process that it belongs to.
 
-It dies with the process that it belongs to, whatever happens to that one: a thread of it waits for the
+It dies with its owner, whatever happens to that one: a thread of it waits for the
 end of a socket that only its owner holds. What a job started is then on its own, and ends likewise (see
 :mod:`solvers.nursery` and :mod:`planner.measure.worker`).
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -18,9 +19,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-from planner.cluster.pool import TRIES, ProcessLostError
+from planner.errors import PlannerError
 
-_BOOT = "import sys; sys.path[:] = {path!r}; from planner.cluster.seat import serve; serve({pipe}, {life})"
+_BOOT = "import sys; sys.path[:] = {path!r}; from planner.seat import serve; serve({pipe}, {life})"
+
+
+class ProcessLostError(PlannerError):
+    """The process that did a job ended before the job did."""
 
 
 class Seat:
@@ -29,10 +34,20 @@ class Seat:
     Parameters
     ----------
     cores
-        That the process may use.
+        That the process may use; None for those of its owner.
+    memory_mb
+        Most memory that it may allocate for data.
+    environment
+        Variables besides the owner's.
     """
 
-    def __init__(self, cores: Iterable[int]) -> None:
+    def __init__(
+        self,
+        cores: Iterable[int] | None = None,
+        *,
+        memory_mb: int | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.pipe, pipe = Pipe()
         self._life, life = socket.socketpair()
         path = [entry or os.getcwd() for entry in sys.path]
@@ -44,9 +59,10 @@ class Seat:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=quiet,
+                env={**os.environ, **(environment or {})},
                 start_new_session=True,  # so that Ctrl-C on the terminal reaches only the owner
             )
-        self._send(sorted(cores))
+        self._send((None if cores is None else sorted(cores), memory_mb))
 
     def begin(
         self, function: Callable[..., Any], arguments: Sequence[Any], keywords: Mapping[str, Any]
@@ -91,30 +107,17 @@ class Seat:
         return f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
 
 
-def insist(attempt: Callable[[], Any]) -> Any:
-    """Return what ``attempt`` returns, trying again when its process is lost.
-
-    Raises
-    ------
-    ProcessLostError
-        If that happened as often as a job is tried.
-    """
-    for tries in range(1, TRIES + 1):
-        try:
-            return attempt()
-        except ProcessLostError as error:
-            if tries == TRIES:
-                raise ProcessLostError(f"{error}, {TRIES} times in a row") from None
-    return None
-
-
 def serve(pipe: int, life: int) -> None:
     """Do the jobs that come over a pipe until it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     owner = socket.socket(fileno=life)
     threading.Thread(target=_die_with, args=(owner,), daemon=True).start()
     with Connection(pipe) as line, contextlib.suppress(EOFError, OSError):
-        os.sched_setaffinity(0, line.recv())
+        cores, memory_mb = line.recv()
+        if cores is not None:
+            os.sched_setaffinity(0, cores)
+        if memory_mb is not None:
+            resource.setrlimit(resource.RLIMIT_DATA, (memory_mb * 2**20,) * 2)
         while True:
             line.send_bytes(_answer(line))
 
