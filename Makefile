@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 
 # The API reference: where it goes, and the modules that are documented.
 DOCS := build/docs
-DOCUMENTED := planner planner.instance planner.plan planner.result planner.rules planner.files planner.plan_files \
+DOCUMENTED := planner planner.instance planner.plan planner.result planner.rules planner.files planner.plan_files planner.plan_checks \
     planner.frames planner.plots planner.generate planner.errors planner.client planner.compiled \
     solvers '!solvers[.]' solvers.run solvers.child
 

@@ -32,7 +32,7 @@ from benchmarks.live_service import Live
 from benchmarks.machine import fingerprint
 from planner.client import Client
 from planner.generate import generate
-from planner.plan_files import check_plan
+from planner.plan_checks import check_plan
 
 _SMALL = generate(models=6, types=2, replicas=20, seed=1, feasible=True)
 _SLOW = generate(models=120, types=1, replicas=400, machines=8, slots=(60, 60), seed=3)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from planner.instance import Instance
-    from planner.plan_files import Checked
+    from planner.plan_checks import Checked
     from planner.plan_form import PlanFile
     from planner.result import Result
 
@@ -58,7 +58,8 @@ def explain_command(
     from planner.errors import InputError
     from planner.explain.parts import model_number
     from planner.files import load_instance
-    from planner.plan_files import check_plan, plan_document, promised, read_plan
+    from planner.plan_checks import check_plan
+    from planner.plan_files import plan_document, promised, read_plan
     from planner.plan_form import PlanFile
     from planner.result import Status
 

@@ -65,7 +65,7 @@ def export_command(
     from planner.files import load_instance
     from planner.fleet.export import Options, check_output, export
     from planner.fleet.layout import layout
-    from planner.plan_files import check_plan
+    from planner.plan_checks import check_plan
     from planner.report.text import plain
 
     check_output(format_name, output)

@@ -127,7 +127,8 @@ def check(instance: InstancePath, plan: PlanPath, as_json: AsJson = False) -> No
     planner check fleet.yaml plan.json && kubectl apply ...
     """
     from planner.files import load_instance
-    from planner.plan_files import check_plan, render
+    from planner.plan_checks import check_plan
+    from planner.plan_files import render
     from planner.report import tables, text
 
     asked = load_instance(instance)

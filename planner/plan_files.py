@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
@@ -31,8 +30,7 @@ from planner.plan import Plan
 from planner.plan_form import PlanFile
 from planner.problems import check_crowd, first_problem
 from planner.reading import reason, regular_size
-from planner.result import Progress, Result, Status
-from planner.rules import Violation
+from planner.result import Progress, Result
 from planner.writing import write_atomically
 
 LIMIT = 512 * 2**20  # bytes of a plan file
@@ -226,7 +224,7 @@ def load_plan(path: str | Path, instance: Instance) -> Plan:
     InputError
         If the file is not a plan, is one for another instance, or names what ``instance`` does not have.
     """
-    document = read_plan(path, _most_groups(instance))
+    document = read_plan(path, most_groups(instance))
     try:
         return plan_of(document, instance)
     except InputError as error:
@@ -246,7 +244,7 @@ def promised(document: PlanFile, instance: Instance) -> Instance:
     return instance.replace(slo_probability=document.slo_probability)
 
 
-def _most_groups(instance: Instance) -> int:
+def most_groups(instance: Instance) -> int:
     """Return how many groups are worth reading: each has a machine, but a wrong plan may have too many."""
     return min(ENTRIES, max(_FEW, sum(m.count for m in instance.machine_types)))
 
@@ -287,65 +285,3 @@ def _patterns(document: PlanFile, instance: Instance) -> Iterator[tuple[int, int
         except KeyError as error:
             rule = "must name a model of the instance"
             raise InputError(rule, field=f"machines[{i}].models", value=error.args[0]) from None
-
-
-@dataclass(frozen=True)
-class Checked:
-    """A plan file beside what the checker says of it; it is valid without ``violations``."""
-
-    plan: Plan
-    evaluation: Evaluation
-    violations: tuple[Violation, ...]
-
-    def document(self, instance: Instance) -> dict[str, Any]:
-        """Return what ``planner check --json`` prints."""
-        return {
-            "version": 1,
-            "instance": {"name": instance.name, "sha256": instance.sha256},
-            "valid": not self.violations,
-            "objective": exact(self.evaluation.objective),
-            "summary": summary_document(self.evaluation),
-            "violations": [asdict(violation) for violation in self.violations],
-            "models": [outcome_document(m) for m in self.evaluation.models],
-        }
-
-
-def check_plan(path: str | Path, instance: Instance) -> Checked:
-    """Check the plan in a file: the rules of ``instance`` and what the file claims.
-
-    Raises
-    ------
-    InputError
-        As :func:`load_plan` does.
-    """
-    document = read_plan(path, _most_groups(instance))
-    try:
-        return check_document(document, instance)
-    except InputError as error:
-        raise error.in_file(str(path)) from None
-
-
-def check_document(document: PlanFile, instance: Instance) -> Checked:
-    """Check the plan in a document as :func:`check_plan` does; its errors have no file yet."""
-    instance = promised(document, instance)
-    plan = plan_of(document, instance)
-    evaluation = evaluate(instance, plan)
-    return Checked(plan, evaluation, (*evaluation.violations, *_false_claims(document, evaluation)))
-
-
-def _false_claims(document: PlanFile, evaluation: Evaluation) -> Iterator[Violation]:
-    """Yield what a plan file claims that is not so."""
-    objective = exact(evaluation.objective)
-    if objective is None:
-        return
-    if document.objective is not None and document.objective != objective:
-        yield Violation("objective", f"the file claims {document.objective:f}, it is {objective:f}")
-    if document.bound is not None and document.bound > objective:
-        yield Violation("bound", f"the file claims the bound {document.bound:f} above {objective:f}")
-    if document.status is Status.OPTIMAL and document.bound != objective:
-        yield Violation("status", "the file claims 'optimal' without a bound equal to the objective")
-    for seconds, _, bound in document.history:
-        if bound is not None and bound > objective:
-            what = f"the file claims the bound {bound:f} after {seconds:g} s, above {objective:f}"
-            yield Violation("history", what)
-            break

@@ -11,7 +11,8 @@ from pathlib import Path
 from planner.errors import InputError
 from planner.instance import Instance
 from planner.integers import PPM
-from planner.plan_files import Checked, check_document, exact, outcome_document
+from planner.plan_checks import Checked, check_document
+from planner.plan_files import exact, outcome_document
 from planner.plan_form import Outcome, PlanFile
 from planner.report.forms import Row
 from planner.report.inputs import PlanResult, Results, RowResult

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from planner.evaluate import ModelOutcome
-    from planner.plan_files import Checked
+    from planner.plan_checks import Checked
 
 _REASONS = 20
 _GROUPS = 20

@@ -13,7 +13,8 @@ from planner.cli import app
 from planner.files import load_instance, save_instance
 from planner.instance import Instance
 from planner.plan import Plan
-from planner.plan_files import check_plan, plan_document, save_document
+from planner.plan_checks import check_plan
+from planner.plan_files import plan_document, save_document
 from planner.result import Result as Solved
 from planner.result import Status, Stop
 from tests import tiny

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from planner.cli import app
 from planner.files import load_instance, save_instance
-from planner.plan_files import check_plan
+from planner.plan_checks import check_plan
 from planner.whatif import sweeps
 from planner.whatif.ranges import counts
 from solvers import solve

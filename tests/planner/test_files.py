@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from planner import plan_files
+from planner import plan_checks, plan_files
 from planner.errors import InputError
 from planner.evaluate import evaluate
 from planner.files import (
@@ -253,7 +253,7 @@ def test_false_claims(
     path = tmp_path / "p.json"
     save_plan(path, pair, result(pair, separate))
     write(tmp_path, json.loads(path.read_text()) | claim, "p.json")
-    found = plan_files.check_plan(path, pair).violations
+    found = plan_checks.check_plan(path, pair).violations
     assert [v.rule for v in found] == ([] if rule is None else [rule])
 
 

@@ -11,7 +11,8 @@ import pytest
 from planner.errors import InputError
 from planner.instance import Instance
 from planner.plan import Plan
-from planner.plan_files import check_plan, plan_document, read_plan, render
+from planner.plan_checks import check_plan
+from planner.plan_files import plan_document, read_plan, render
 from planner.result import Progress, Result, Status, Stop
 
 

@@ -11,7 +11,8 @@ from planner.errors import InputError
 from planner.files import load_instance, save_instance
 from planner.generate import generate
 from planner.instance import Instance
-from planner.plan_files import check_plan, save_plan
+from planner.plan_checks import check_plan
+from planner.plan_files import save_plan
 from planner.simulate import simulate
 from solvers import solve
 from tests import tiny

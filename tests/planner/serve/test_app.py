@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from planner.files import save_instance
 from planner.generate import generate
-from planner.plan_files import check_plan
+from planner.plan_checks import check_plan
 from planner.serve import app as module
 from planner.serve.jobs import Outcome, State, Task
 from planner.serve.service import Service

@@ -21,7 +21,7 @@ from planner.errors import InputError
 from planner.files import save_instance
 from planner.generate import generate
 from planner.instance import Instance
-from planner.plan_files import check_plan
+from planner.plan_checks import check_plan
 from tests.tiny import pair
 
 ROOT = Path(__file__).parents[3]
