@@ -105,6 +105,7 @@ def result(plan: Plan) -> Result:
     return Result(Status.FEASIBLE, Stop.FINISHED, "greedy", 0, plan=plan)
 
 
+@pytest.mark.soak
 def test_a_plan_above_64_megabytes_survives(tmp_path: Path) -> None:
     """20 models of 200 characters on each of 17,000 machines."""
     instance, plan = wide(20, 17_000)

@@ -41,17 +41,18 @@ def _agree(seed: int, names: tuple[str, ...], time_limit: float) -> None:
     assert max(bounds.values(), default=0) <= min(plans.values(), default=UNLIMITED), (seed, bounds, plans)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(1))
 def test_no_bound_exceeds_a_plan_of_another_solver(seed: int) -> None:
     _agree(seed, ("patterns", "cpsat", "milp"), 1.0)
 
 
+@pytest.mark.soak
 def test_no_tolerance_cuts_a_good_plan_off() -> None:
     """With tighter ones HiGHS called 15.92 the lowest price where there is a plan at 13.93."""
     _agree(22, ("cpsat", "milp"), 4.0)
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("seed", range(3, 150))
+@pytest.mark.parametrize("seed", range(1, 150))
 def test_no_bound_exceeds_a_plan_of_another_solver_soak(seed: int) -> None:
     _agree(seed, tuple(SOLVERS), 3.0)

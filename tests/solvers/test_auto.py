@@ -35,7 +35,7 @@ def test_the_rest_is_searched_and_bounded_by_pair_flow(objective: str) -> None:
     rest = generate(
         models=30, replicas=300, types=2, slots=(20, 20), slo_fraction=0.0, tightness=0.5, objective=objective
     )
-    result = check(rest, solve(rest, "auto", time_limit=5.0))
+    result = check(rest, solve(rest, "auto", time_limit=2.5))
     assert result.note.startswith("picked local_search")
     assert result.note.endswith("the bound is pair flow's")
     assert result.bound is not None

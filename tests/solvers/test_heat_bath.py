@@ -26,7 +26,7 @@ def _bathe(level: Level, desk: heat_bath.Desk, steps: int, temperature: float) -
     )
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.soak)])
 def test_what_a_candidate_costs_is_what_the_checker_says(seed: int) -> None:
     instance = dear(seed)
     level = level_of(instance)

@@ -102,7 +102,7 @@ def test_an_open_loop_offers_the_same_arrivals_alone_and_together(quick: Spec, r
         assert row.offered_rps == quick.subjects[row.victim].rate_rps
 
 
-@pytest.mark.parametrize("signal_", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize("signal_", [signal.SIGKILL, pytest.param(signal.SIGSTOP, marks=pytest.mark.soak)])
 def test_a_process_that_dies_or_hangs_is_reported(
     quick: Spec, runner: Runner, signal_: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
