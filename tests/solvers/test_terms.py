@@ -1,4 +1,4 @@
-"""Coefficients of kernels, and that a kernel never runs with an older version of another."""
+"""Coefficients of kernels, and that kernels are compiled as often as needed: not less, not more."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 
 from planner.generate import generate
-from solvers.terms import BOTH, terms
+from solvers.terms import BOTH, kernel, terms
 
 _ROOT = Path(__file__).parents[2]
 _INNER = "from solvers.terms import kernel\n\n\n@kernel\ndef one() -> int:\n    return {}\n"
@@ -53,3 +54,19 @@ def test_a_kernel_is_compiled_again_when_one_that_it_calls_changes(tmp_path: Pat
         code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import solvers.outer"
         ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert ran.stdout.strip() == str(2 * number)
+
+
+@kernel
+def _next(number: int) -> int:
+    return number + 1
+
+
+@kernel
+def _twice_and_more(number: int) -> int:
+    return _next(1) + _next(2) + _next(number)
+
+
+def test_a_constant_is_no_reason_to_compile_again() -> None:
+    assert _twice_and_more(4) == 10
+    assert len(_next.overloads) <= 1  # type: ignore[attr-defined]  # none where the caller was cached
+    assert [str(t) for t in _next.get_call_template((numba.types.literal(1),), {})[2]] == ["int64"]  # type: ignore[attr-defined]
