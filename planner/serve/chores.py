@@ -25,10 +25,16 @@ from planner.serve.lines import line_of
 
 _INSTANCE, _TABLE = "instance.json", "instance.degradation.parquet"
 _EXPLAINING, _DECIDING = 20.0, 5.0
+_TABLED = 60  # models: as many as make an instance with a table
 
 
 def ready() -> None:
-    """Do nothing: whoever asks wants the process to be there."""
+    """Validate something once, so that no upload's time is spent on importing what validates."""
+    from planner.generate import generate
+
+    large = stored(generate(models=_TABLED, replicas=_TABLED, types=1))
+    assert large.table is not None
+    accept(large.document, ".json", large.table, ".parquet", None)
 
 
 def accept(
