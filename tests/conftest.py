@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from planner.instance import Instance
 from planner.plan import Plan
 from tests import tiny
+
+#: Solvers that have about one half of the kernels each.
+_HALVES = (("local_search", "least_loaded"), ("patterns",))
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Compile before the workers of a distributed run start: each would compile what all of them need."""
+    if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
+        code = "import sys; from solvers import load; [load(name) for name in sys.argv[1:]]"
+        halves = [subprocess.Popen([sys.executable, "-c", code, *names]) for names in _HALVES]
+        assert not any([half.wait() for half in halves]), "a solver does not compile"
 
 
 @pytest.fixture
