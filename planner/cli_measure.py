@@ -1,8 +1,9 @@
-"""The commands that measure on this host: ``planner hosts`` and ``planner profile``."""
+"""The commands that measure: ``planner hosts``, ``planner profile`` and ``planner merge``."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,7 @@ from planner.cli_options import AsJson, Cluster
 from planner.exits import INTERRUPTED, OK, REFUSED, Commands
 
 if TYPE_CHECKING:
+    from planner.measure.merge import Source
     from planner.measure.profile import Outcome
     from planner.measure.spec import Spec
 
@@ -118,6 +120,60 @@ def profile(
     _report(outcome, output)
     codes = {"done": OK, "budget": OK, "interrupted": INTERRUPTED}
     raise typer.Exit(codes.get(outcome.ended, REFUSED))
+
+
+@app.command("merge")
+def merge_command(
+    tables: Annotated[list[Path], typer.Argument(metavar="TABLE...", help="Tables of `planner profile`.")],
+    output: Annotated[
+        Path, typer.Option("-o", metavar="FILE", help="The table to write: NAME.csv, a new file.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Make one measurements table of several that were measured apart, on any hosts.
+
+    Runs are numbered anew; all else stays as it was measured, features, hosts and specs beside the table too.
+    Where two tables have features of one model on one machine type, those of the first stay. Specs must mean
+    the same by a name: a machine type as many cores shared in the same way, a model the same network.
+
+    \b
+    planner merge rack1.csv rack2.csv -o fleet.csv
+    planner train fleet.csv -o predictor
+
+    Exit codes: 0 written; 2 bad usage or input, or a run that two tables hold.
+    """
+    import json
+
+    from planner.measure.merge import merge
+
+    sources = merge(tables, output)
+    for s in sources:
+        if not s.checked:
+            print(
+                f"warning: {s.table} has no spec beside it: its names are taken at their word",
+                file=sys.stderr,
+            )
+        if s.cut:
+            print(f"warning: {s.table} ends in an incomplete run, which is left out", file=sys.stderr)
+    if as_json:
+        print(json.dumps({"table": str(output), "sources": [s.document() for s in sources]}, indent=1))
+        return
+    _show_merged(output, sources)
+
+
+def _show_merged(output: Path, sources: Sequence[Source]) -> None:
+    """Print what came from which table."""
+    from planner.report import tables, text
+    from planner.report.text import count
+
+    rows = []
+    for s in sources:
+        left_out = f", {s.known:,} more were known" if s.known else ""
+        features = f"{s.features:,}{left_out}"
+        rows.append((s.table, s.runs, s.rows, ", ".join(s.machine_types), ", ".join(s.hosts), features))
+    columns = ("<table", "runs", "rows", "<machine types", "<hosts", "<features")
+    title = f"{output}: {count(sum(s.rows for s in sources), 'row')}"
+    text.show([tables.table(title, columns, rows)])
 
 
 def _profile_here(spec: Spec, output: Path, select: str, budget: float | None) -> Outcome:

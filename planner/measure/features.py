@@ -89,6 +89,14 @@ class FeatureTable:
     def __contains__(self, key: object) -> bool:
         return key in self._rows
 
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def machine_types(self) -> list[str]:
+        """Names of those that there are rows of."""
+        return sorted({machine_type for machine_type, _ in self._rows})
+
     def value(self, key: Key, column: str) -> float | None:
         """Return a feature; None where it is not known."""
         row = self._rows.get(key)

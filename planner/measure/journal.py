@@ -25,7 +25,7 @@ from planner.reading import reason, regular_size
 from planner.writing import check_writable, write_atomically
 
 _LIMIT = 2**31
-_HEADER = (",".join(COLUMNS) + "\n").encode()
+HEADER = (",".join(COLUMNS) + "\n").encode()
 _MACHINE, _VICTIM, _NEIGHBOURS, _RUN = (COLUMNS.index(c) for c in COLUMNS[:4])
 _DEGRADATION, _STABLE, _FLAGS = (COLUMNS.index(c) for c in ("degradation", "stable", "flags"))
 _SPOILED = {"steal", "foreign", "unstable"}
@@ -129,6 +129,8 @@ class Journal:
         if beside.exists():
             known = parse_json(beside.read_text(encoding="utf-8"))
             begun = known.get("sha256") if isinstance(known, dict) else None
+            if isinstance(known, dict) and "merged" in known:
+                raise InputError("was merged from other tables and cannot be continued", file=str(self.path))
             if begun != sha256:
                 rule = f"was begun with another spec, see {beside.name}; give another -o FILE"
                 raise InputError(rule, file=str(self.path), value=str(begun)[:12])
@@ -143,35 +145,19 @@ class Journal:
         self._stream.seek(0)
         data = self._stream.read(_LIMIT)
         good = 0
-        if data[: len(_HEADER)] == _HEADER:
-            good = len(_HEADER) + self._count_runs(data[len(_HEADER) :])
-        elif not _HEADER.startswith(data):
+        if data[: len(HEADER)] == HEADER:
+            good = len(HEADER)
+            for run, size in whole_runs(data[good:], self.path):
+                self._count(run)
+                good += size
+        elif not HEADER.startswith(data):
             raise InputError("must begin with the columns of a measurements table", file=str(self.path))
         self.cut = len(data) - good
         if self.cut:
             self._stream.truncate(good)
             os.fsync(self._stream.fileno())
         if not good:
-            self._sync(self._write(_HEADER))
-
-    def _count_runs(self, data: bytes) -> int:
-        """Count the runs of a table without its header; return the bytes that whole runs take."""
-        lines = data.split(b"\n")[:-1]  # what follows the last line end is incomplete
-        rows = [_cells(line) for line in lines]
-        good = at = 0
-        while at < len(rows):
-            first = rows[at]
-            size = 0 if first is None else len(set(_members(first)))
-            run = rows[at : at + size]
-            whole = [r for r in run if r is not None and first is not None and r[_RUN] == first[_RUN]]
-            if not size or len(whole) < size:
-                if at + max(size, 1) <= len(rows):  # it is not the last one
-                    raise InputError("is damaged before its end", file=str(self.path), field=f"row {at + 1}")
-                break
-            self._count(whole)
-            good += sum(len(line) + 1 for line in lines[at : at + size])
-            at += size
-        return good
+            self._sync(self._write(HEADER))
 
     def _count(self, rows: Sequence[Sequence[str]]) -> None:
         first = rows[0]
@@ -206,6 +192,31 @@ class Journal:
         except OSError:
             self._stream.truncate(before)
             raise
+
+
+def whole_runs(data: bytes, path: Path) -> Iterator[tuple[list[list[str]], int]]:
+    """Yield the rows of each run of a table without its header, and the bytes that they take.
+
+    An incomplete run at its end is left out.
+
+    Raises
+    ------
+    InputError
+        If a run before the last one is not whole.
+    """
+    lines = data.split(b"\n")[:-1]  # what follows the last line end is incomplete
+    at = 0
+    while at < len(lines):
+        first = _cells(lines[at])
+        size = 0 if first is None else len(set(_members(first)))
+        run = [_cells(line) for line in lines[at : at + size]]
+        whole = [r for r in run if r is not None and first is not None and r[_RUN] == first[_RUN]]
+        if not size or len(whole) < size:
+            if at + max(size, 1) <= len(lines):  # it is not the last one
+                raise InputError("is damaged before its end", file=str(path), field=f"row {at + 1}")
+            return
+        yield whole, sum(len(line) + 1 for line in lines[at : at + size])
+        at += size
 
 
 def spec_path(table: Path) -> Path:

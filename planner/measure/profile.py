@@ -206,9 +206,14 @@ def _outcome(s: _Session, ended: str, of: int) -> Outcome:
     )
 
 
+def hosts_path(table: Path) -> Path:
+    """Return where the fingerprints of a table's hosts are."""
+    return table.with_suffix(".hosts.json")
+
+
 def note_host(table: Path, host: Mapping[str, Any]) -> None:
     """Add a host's fingerprint, as plain data, to those in ``NAME.hosts.json`` beside a table."""
-    path = table.with_suffix(".hosts.json")
+    path = hosts_path(table)
     known = parse_json(path.read_text(encoding="utf-8")) if path.exists() else {}
     if not isinstance(known, dict):
         raise InputError("must map the ids of hosts to their fingerprints", file=str(path))
