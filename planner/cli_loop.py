@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli_options import AsJson, InstancePath
+from planner.cli_options import AsJson, Cluster, InstancePath
+from planner.exits import OK, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from planner.degradation.build import Built
-    from planner.measure.journal import Colocation
+    from planner.degradation.rows import Measurement
+    from planner.measure.execute import Step
+    from planner.measure.journal import Colocation, Journal
     from planner.measure.spec import Spec
 
 app = typer.Typer()
@@ -97,9 +100,10 @@ def validate_command(
     sample: Annotated[int | None, typer.Option(min=1, help="Measure only so many patterns.")] = None,
     budget: Annotated[float | None, typer.Option(metavar="SECONDS", help="Begin no run beyond this.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
+    cluster: Cluster = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure plans on this host and compare them with what was predicted.
+    """Measure plans and compare them with what was predicted, on this host or on a cluster.
 
     Each distinct pattern of two or more replicas is run by the protocol (solo, together, together, solo) in
     every round; machines of this host stand for those of the plan, one at a time. With several plans, their
@@ -108,13 +112,17 @@ def validate_command(
     \b
     planner validate fleet.yaml plan.json --on host.spec.yaml
     planner validate fleet.yaml least.json plan.json --on host.spec.yaml --rounds 8 -o results
+
+    With --cluster the patterns of each machine type are measured on a worker of a Dask cluster that says that
+    it is one (see `planner profile --help`), in pieces of a minute; Ctrl-C then loses what was measured of
+    the last.
+
+    Exit codes: 0 measured, or the budget is used up; 1 an internal failure, or lost workers (the report is of
+    what was measured); 2 bad usage or input.
     """
-    from planner.degradation.rows import read_rows
     from planner.degradation.validation import patterns_of, sampled, validate
-    from planner.errors import InputError
     from planner.files import load_instance, load_plan
     from planner.measure.execute import check_covers
-    from planner.measure.host import check_spec, this_host
     from planner.measure.spec import load_spec
     from planner.plan_files import render
     from planner.report import text
@@ -125,13 +133,11 @@ def validate_command(
     spec = load_spec(on)
     wanted = sampled([patterns_of(asked, plan) for plan in named.values()], sample, seed)
     check_covers(spec, wanted, str(on))
-    try:
-        check_spec(spec, this_host())
-    except InputError as error:
-        raise (error if error.file else error.in_file(str(on))) from None
+    if cluster is None:
+        _check_here(spec, on)
     with _folder(output) as folder:
         runs = folder / "runs.csv"
-        rows = read_rows(runs) if _measure(spec, wanted, runs, rounds, budget) else []
+        rows, lost = _measure(spec, wanted, runs, rounds, budget, cluster)
         found = validate(asked, named, rows)
         if output is not None:
             report.save(folder, found)
@@ -139,6 +145,18 @@ def validate_command(
         print(render(report.as_document(found)), end="")
     else:
         text.show(report.show(found))
+    raise typer.Exit(REFUSED if lost else OK)
+
+
+def _check_here(spec: Spec, file: Path) -> None:
+    """Refuse a spec of machine types that this host cannot be."""
+    from planner.errors import InputError
+    from planner.measure.host import check_spec, this_host
+
+    try:
+        check_spec(spec, this_host())
+    except InputError as error:
+        raise (error if error.file else error.in_file(str(file))) from None
 
 
 def _plan_name(path: Path, plans: Sequence[Path]) -> str:
@@ -162,21 +180,58 @@ def _folder(output: Path | None) -> Iterator[Path]:
             yield Path(folder)
 
 
-def _measure(spec: Spec, wanted: Sequence[Colocation], runs: Path, rounds: int, budget: float | None) -> int:
-    """Measure until done, out of time or interrupted; return how many rows there are."""
-    from planner.measure.execute import Step, execute
+def _measure(
+    spec: Spec,
+    wanted: Sequence[Colocation],
+    runs: Path,
+    rounds: int,
+    budget: float | None,
+    cluster: str | None,
+) -> tuple[list[Measurement], bool]:
+    """Measure until done, out of time or interrupted; return the rows, and whether workers were lost."""
+    from planner.degradation.rows import read_rows
+    from planner.measure.execute import execute
     from planner.measure.journal import Journal
-    from planner.report.text import plain
 
-    def show(step: Step) -> None:
-        left = f"about {step.seconds_left:.0f} s left"
-        print(
-            plain(f"run {step.done + 1} of {step.wanted}, {left}: {step.what}"), file=sys.stderr, flush=True
-        )
-
+    lost = False
     with Journal(runs, spec.sha256, spec.form.model_dump(mode="json")) as journal:
         try:
-            execute(spec, wanted, journal, rounds=rounds, budget_s=budget, on_step=show)
+            if cluster is None:
+                execute(spec, wanted, journal, rounds=rounds, budget_s=budget, on_step=_show_step)
+            else:
+                lost = _on_fleet(spec, wanted, journal, rounds, budget, cluster)
         except KeyboardInterrupt:
             print("interrupted; what was measured counts", file=sys.stderr)
-        return journal.rows
+        return read_rows(runs) if journal.rows else [], lost
+
+
+def _on_fleet(
+    spec: Spec,
+    wanted: Sequence[Colocation],
+    journal: Journal,
+    rounds: int,
+    budget: float | None,
+    cluster: str,
+) -> bool:
+    """Measure on the workers of a Dask cluster; return whether some were lost."""
+    from planner.cluster.dask_pool import DaskPool
+    from planner.measure.fleet import execute_fleet
+    from planner.report.text import plain
+
+    def say(text: str) -> None:
+        print(plain(text), file=sys.stderr, flush=True)
+
+    with DaskPool(cluster, say) as pool:
+        return bool(
+            execute_fleet(
+                spec, wanted, journal, pool, rounds=rounds, say=say, budget_s=budget, on_step=_show_step
+            )
+        )
+
+
+def _show_step(step: Step) -> None:
+    from planner.report.text import plain
+
+    left = "" if step.seconds_left is None else f", about {step.seconds_left:.0f} s left"
+    at = f"run {min(step.done + 1, step.wanted)} of {step.wanted}{left}"
+    print(plain(f"{at}: {step.what}"), file=sys.stderr, flush=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from planner.errors import InputError
-from planner.measure.host import this_host
+from planner.measure.host import Host, this_host
 from planner.measure.journal import Colocation, Journal
 from planner.measure.runner import Runner
 from planner.measure.spec import Spec
@@ -21,11 +21,11 @@ from planner.measure.spec import Spec
 
 @dataclass(frozen=True)
 class Step:
-    """One run is about to begin: how many are done, how many there are, and about how long they take."""
+    """How many runs are done and there are, seconds that the rest takes if known, and what is next."""
 
     done: int
     wanted: int
-    seconds_left: float
+    seconds_left: float | None
     what: str
 
 
@@ -59,7 +59,8 @@ def execute(
     rounds: int,
     budget_s: float | None = None,
     on_step: OnStep = lambda _: None,
-) -> None:
+    host: Host | None = None,
+) -> bool:
     """Measure each of ``wanted`` until the journal holds ``rounds`` runs of it.
 
     Parameters
@@ -68,6 +69,13 @@ def execute(
         Begin no run that would probably end later than this many seconds from now.
     on_step
         Told what comes next.
+    host
+        What this one is, if this process sees only a part of it.
+
+    Returns
+    -------
+    bool
+        Whether everything is measured: False if the budget did not allow it.
 
     Raises
     ------
@@ -75,7 +83,7 @@ def execute(
         If a model cannot be loaded at all, or the journal cannot be written.
     """
     began = time.monotonic()
-    host, total = this_host(), rounds * len(wanted)
+    host, total = host or this_host(), rounds * len(wanted)
     with Runner(spec.subjects, spec.form.protocol, host.id) as runner:
         for round_ in range(rounds):
             order = np.random.default_rng([spec.form.protocol.seed, round_]).permutation(len(wanted))
@@ -86,7 +94,13 @@ def execute(
                 kind = spec.machine_types[machine_type]
                 seconds = runner.estimate_s(kind, members)
                 if budget_s is not None and time.monotonic() - began + seconds > budget_s:
-                    return
-                done = sum(min(journal.runs[k], rounds) for k in wanted)
+                    return False
+                done = done_of(wanted, journal, rounds)
                 on_step(Step(done, total, (total - done) * seconds, f"{machine_type}: {' + '.join(members)}"))
                 journal.append(runner.run(kind, members, journal.next_run))
+    return True
+
+
+def done_of(wanted: Sequence[Colocation], journal: Journal, rounds: int) -> int:
+    """Return how many of the runs that are wanted are in a journal."""
+    return sum(min(journal.runs[key], rounds) for key in wanted)

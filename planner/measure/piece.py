@@ -12,15 +12,16 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from planner.errors import InputError
+from planner.measure.execute import execute
 from planner.measure.features import features_path
 from planner.measure.host import Host, check_spec, this_host
-from planner.measure.journal import spec_path
+from planner.measure.journal import Colocation, Journal, spec_path
 from planner.measure.profile import Outcome, prepare, profile
 from planner.measure.progress import Progress
 from planner.measure.row import COLUMNS
@@ -69,13 +70,15 @@ class Order:
         Most to measure.
     until
         Time of day (seconds since 1970) after which nothing is to be measured; None: whenever it ends.
+    table
+        What is known so far; the rows may come without their windows.
     """
 
     machine_type: str
-    select: str
     first_run: int
     seconds: float
     until: float | None
+    table: str
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,10 @@ class Piece:
 
     Attributes
     ----------
-    outcome
-        Of its session.
+    done
+        Whether there is no more to measure of the machine type.
     runs
         The new ones.
-    features
-        The whole features table, as text.
     host, node
         The fingerprint of the host; what people call it.
     late
@@ -98,28 +99,92 @@ class Piece:
         Whether the harness and the Dask worker had no core beside those that were measured.
     """
 
-    outcome: Outcome
+    done: bool
     runs: list[Run]
-    features: str
     host: dict[str, Any]
     node: str
     late: bool
     crowded: bool
 
 
-def measure_piece(cargo: Cargo, order: Order, table: str, features: str) -> Piece:
-    """Measure a piece on this host.
+@dataclass(frozen=True)
+class Profiled(Piece):
+    """A piece of a profile: also the outcome of its session, and the whole features table as text."""
+
+    outcome: Outcome
+    features: str
+
+
+def measure_piece(cargo: Cargo, order: Order, select: str, features: str) -> Profiled:
+    """Measure a piece of a profile on this host.
 
     Parameters
     ----------
-    table, features
-        What is known so far; the rows may come without their windows.
+    select
+        As in :func:`.profile.profile`.
+    features
+        The table of those that are known so far.
 
     Raises
     ------
     InputError
         If this host cannot be such a machine, or a model cannot be loaded.
     """
+    with _bench(cargo, order) as bench:
+        beside = features_path(bench.path)
+        if features:
+            beside.write_text(features, encoding="utf-8")
+        outcome = _session(bench, order, select)
+        text = beside.read_text(encoding="utf-8") if beside.exists() else ""
+        return Profiled(**bench.piece(order, done=outcome.ended == "done"), outcome=outcome, features=text)
+
+
+def execute_piece(cargo: Cargo, order: Order, wanted: Sequence[Colocation], rounds: int) -> Piece:
+    """Measure co-locations of one machine type on this host, round by round.
+
+    Raises
+    ------
+    InputError
+        If this host cannot be such a machine, or a model cannot be loaded.
+    """
+    with _bench(cargo, order) as bench:
+        os.sched_setaffinity(0, bench.own_cores)
+        with Journal(bench.path, bench.spec.sha256, None, first_run=order.first_run) as journal:
+            done = execute(
+                bench.spec, wanted, journal, rounds=rounds, budget_s=bench.budget_s, host=bench.host
+            )
+        return Piece(**bench.piece(order, done=done))
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """A table on this host in which a piece can be measured.
+
+    ``budget_s`` is how long; ``own_cores`` are for this process, ``crowded`` if those are all there are.
+    """
+
+    spec: Spec
+    host: Host
+    path: Path
+    budget_s: float
+    own_cores: set[int]
+    crowded: bool
+
+    def piece(self, order: Order, *, done: bool) -> dict[str, Any]:
+        """Return what a piece says, by the names of its fields."""
+        return {
+            "done": done,
+            "runs": _runs(self.path, order.first_run),
+            "host": self.host.document(),
+            "node": platform.node(),
+            "late": self.budget_s < order.seconds,
+            "crowded": self.crowded,
+        }
+
+
+@contextlib.contextmanager
+def _bench(cargo: Cargo, order: Order) -> Iterator[_Bench]:
+    """Yield where a piece can be measured; bad input is said to be on this host."""
     host = this_host()
     with tempfile.TemporaryDirectory() as name, _of_host():
         folder = Path(name)
@@ -127,34 +192,27 @@ def measure_piece(cargo: Cargo, order: Order, table: str, features: str) -> Piec
         check_spec(spec, host, order.machine_type)
         spare = {*host.cores} - {*spec.machine_types[order.machine_type].cores}
         path = folder / "piece.csv"
-        path.write_text(table, encoding="utf-8")
+        path.write_text(order.table, encoding="utf-8")
         spec_path(path).write_text(json.dumps({"sha256": spec.sha256}), encoding="utf-8")
-        if features:
-            features_path(path).write_text(features, encoding="utf-8")
         left_s = order.seconds if order.until is None else max(1e-3, order.until - time.time())
-        outcome = _session(spec, order, path, host, min(order.seconds, left_s), spare or {*host.cores})
-        beside = features_path(path)
-        text = beside.read_text(encoding="utf-8") if beside.exists() else ""
-        runs = _runs(path, order.first_run)
-    return Piece(outcome, runs, text, host.document(), platform.node(), left_s < order.seconds, not spare)
+        yield _Bench(spec, host, path, min(order.seconds, left_s), spare or {*host.cores}, not spare)
 
 
-def _session(
-    spec: Spec, order: Order, path: Path, host: Host, budget_s: float, own_cores: set[int]
-) -> Outcome:
-    """Measure into a table that was prepared; this process itself keeps to some cores meanwhile."""
+def _session(bench: _Bench, order: Order, select: str) -> Outcome:
+    """Profile into a table that was prepared; this process itself keeps to some cores meanwhile."""
+    spec, host = bench.spec, bench.host
     subjects = spec.subjects | {hog(r).name: hog(r) for r in HOGS}
     with Runner(subjects, spec.form.protocol, host.id) as runner, Progress() as progress:
         prepare(spec, progress)
-        os.sched_setaffinity(0, own_cores)
+        os.sched_setaffinity(0, bench.own_cores)
         return profile(
             spec,
-            path,
+            bench.path,
             runner,
             host,
             progress=progress,
-            select=order.select,
-            budget_s=budget_s,
+            select=select,
+            budget_s=bench.budget_s,
             only=order.machine_type,
             first_run=order.first_run,
         )

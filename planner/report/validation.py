@@ -31,7 +31,7 @@ def show(found: Validation) -> Iterator[Table | str]:
         yield from _excluded(found)
         return
     columns = ("<plan", "replicas", "alone", "measured", "predicted sum", "<measured sum", "<first / this")
-    yield table("Measured on this host", columns, [_plan(p) for p in found.plans])
+    yield table("Measured", columns, [_plan(p) for p in found.plans])
     if found.control is not None:
         yield f"  A/A control, the first plan against itself: {_interval(found.control)}; it should contain 1"
     yield from _excluded(found)

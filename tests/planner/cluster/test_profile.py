@@ -1,4 +1,4 @@
-"""``planner profile --cluster``: each machine type is measured by the worker that says that it is one."""
+"""``planner profile`` and ``validate --cluster``: workers measure the machine types that they say they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from typer.testing import CliRunner, Result
 
 from planner.cli import app
 from planner.degradation.table import read_table
+from planner.files import save_instance
+from planner.instance import InferenceModel, Instance, MachineType
 from planner.measure import fleet
+from planner.plan_files import save_plan
+from solvers import solve
 from tests.planner.cluster import jobs
 from tests.planner.cluster.conftest import CORES, Cluster
 from tests.planner.measure.conftest import QUICK
@@ -59,6 +63,42 @@ def test_each_measurement_is_under_the_machine_type_and_host_that_it_is_of(
     hosts = json.loads((tmp_path / "fleet.hosts.json").read_text())
     where = {(row.machine_type, *hosts[row.values["host"]]["cores"]) for row in read_table(table).rows}
     assert where == {("first", CORES[0]), ("second", CORES[1])}
+
+
+@pytest.mark.soak
+def test_a_plan_is_measured_on_the_workers(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fleet, "execute_piece", jobs.quick_execute_piece)
+    types = dict(zip(("first", "second"), CORES, strict=False))
+    for name, core in types.items():
+        cluster.add([core], f"machine:{name}")
+    cluster.ready()
+    spec = {
+        "version": 1,
+        "models": [{"zoo": "mlp_small"}],
+        "machine_types": [{"name": name, "cores": [core]} for name, core in types.items()],
+        "protocol": QUICK,
+    }
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    latency = dict.fromkeys(types, 1.0)
+    instance = Instance(
+        name="two hosts",
+        machine_types=tuple(MachineType(name=name, count=1, slots=2) for name in types),
+        models=(InferenceModel(name="mlp_small", replicas=4, latency_ms=latency),),
+        degradation=np.full((2, 1, 1), 0.9),
+    )
+    save_instance(instance, tmp_path / "i.json")
+    save_plan(tmp_path / "p.json", instance, solve(instance, "greedy"))
+    words = ("i.json", "p.json", "--on", "spec.json", "-o", "out", "--cluster", cluster.address)
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ("validate", *words, "--rounds", "2"))
+    assert done.exit_code == 0, done.stderr
+    hosts = json.loads((tmp_path / "out/runs.hosts.json").read_text())
+    rows = read_table(tmp_path / "out/runs.csv").rows
+    where = {(row.machine_type, *hosts[row.values["host"]]["cores"]) for row in rows}
+    assert where == {("first", CORES[0]), ("second", CORES[1])}
+    assert len(rows) == 4
 
 
 def test_a_machine_type_that_no_worker_is(cluster: Cluster, tmp_path: Path) -> None:

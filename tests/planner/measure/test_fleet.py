@@ -15,10 +15,13 @@ from planner.cluster.pool import Lost, outcome
 from planner.degradation.features import read_features
 from planner.degradation.table import read_table
 from planner.errors import InputError
-from planner.measure import piece
+from planner.measure import execute, piece
+from planner.measure.execute import Step
 from planner.measure.features import features_path
-from planner.measure.fleet import PREFIX, profile_fleet
+from planner.measure.fleet import execute_fleet, profile_fleet
+from planner.measure.journal import Colocation, Journal
 from planner.measure.piece import Cargo, Order, measure_piece
+from planner.measure.pieces import PREFIX
 from planner.measure.profile import Outcome
 from planner.measure.progress import Progress
 from planner.measure.spec import Spec
@@ -75,6 +78,7 @@ class Here:
 @pytest.fixture(autouse=True)
 def _nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(piece, "Runner", FakeRunner)
+    monkeypatch.setattr(execute, "Runner", FakeRunner)
     monkeypatch.setattr(piece, "prepare", lambda *_: None)
     monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None)
     monkeypatch.setattr("planner.measure.features._costs", lambda _: {})
@@ -196,5 +200,72 @@ def test_onnx_files_travel_along(tmp_path: Path) -> None:
     assert found is not None
     assert found.read_bytes() == b"weights"
     assert unpacked.sha256 == cargo.spec.sha256
-    made = measure_piece(cargo, Order("one", "active", 7, 60.0, None), "", "")
+    made = measure_piece(cargo, Order("one", 7, 60.0, None, ""), "active", "")
     assert [run[0][3] for run in made.runs] == ["7", "8"]
+
+
+WANTED: list[Colocation] = [
+    ("one", ("dlrm", "mlp_small")),
+    ("two", ("dlrm", "mlp_small")),
+    ("two", ("mlp_small", "mlp_small", "mlp_small")),
+]
+
+
+def validated(path: Path, pool: Here, **options: Any) -> tuple[list[str], Journal, list[Step], list[str]]:
+    wanted, said, steps = spec(), list[str](), list[Step]()
+    with Journal(path, wanted.sha256, wanted.form.model_dump(mode="json")) as journal:
+        lost = execute_fleet(
+            wanted,
+            WANTED,
+            journal,
+            pool,  # type: ignore[arg-type]
+            rounds=3,
+            say=said.append,
+            on_step=steps.append,
+            **options,
+        )
+    return lost, journal, steps, said
+
+
+def test_patterns_of_plans_are_measured_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeRunner, "most", 4)
+    monkeypatch.setattr(execute, "this_host", None)  # looks at the cores that the harness keeps to by then
+    pool, path = Here("one", "two"), tmp_path / "runs.csv"
+    lost, journal, steps, _ = validated(path, pool)
+    assert not lost
+    assert journal.runs == dict.fromkeys(WANTED, 3)
+    assert len({row.run for row in read_table(path).rows}) == 9
+    assert [order.machine_type for order in pool.orders] == ["one", "two", "two"]
+    assert (steps[0].done, steps[-1].done, steps[-1].wanted) == (0, 9, 9)
+    again, _, _, _ = validated(path, Here("one", "two"))
+    assert (again, len(read_table(path).rows)) == ([], 3 * (2 + 2 + 1))
+
+
+def test_only_machine_types_of_the_plans_need_workers(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="a worker for two"):
+        validated(tmp_path / "runs.csv", Here("one"))
+    types = [{"name": name, "cores": [0]} for name in ("one", "two", "three")]
+    wanted = spec(machine_types=types)
+    with Journal(tmp_path / "t.csv", wanted.sha256, {}) as journal:
+        pool: Any = Here("one")
+        assert not execute_fleet(wanted, WANTED[:1], journal, pool, rounds=1, say=print)
+        assert journal.runs == {WANTED[0]: 1}
+
+
+def test_a_budget_ends_a_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeRunner, "estimate_s", lambda *_: 1000.0)
+    lost, journal, _, _ = validated(tmp_path / "runs.csv", Here("one", "two"), budget_s=100.0)
+    assert (lost, journal.rows) == ([], 0)
+
+
+def test_what_other_machine_types_measured_counts(tmp_path: Path) -> None:
+    class Broken(Here):
+        def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
+            return Lost("gone") if arguments[1].machine_type == "one" else super().do(function, *arguments)
+
+    lost, journal, _, said = validated(tmp_path / "runs.csv", Broken("one", "two"))
+    assert lost == ["one"]
+    assert journal.runs == {key: 3 for key in WANTED if key[0] == "two"}
+    assert said == ["one is not measured any further: gone"]
