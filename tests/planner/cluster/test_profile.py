@@ -1,4 +1,4 @@
-"""``planner profile`` and ``validate --cluster``: workers measure the machine types that they say they are."""
+"""``planner profile`` and ``validate --cluster``: a worker measures the machine types that it says it is."""
 
 from __future__ import annotations
 
