@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from planner.cli_options import AsJson, InstancePath, PlanPath, ProgressStyle, Seed, ShowProgress
+from planner.cli_options import AsJson, Cluster, InstancePath, PlanPath, ProgressStyle, Seed, ShowProgress
 from planner.exits import EXIT_CODES, INFEASIBLE, NO_PLAN, OK, REFUSED
 
 if TYPE_CHECKING:
     from planner.instance import Instance
     from planner.plan import Plan
     from planner.result import Result
+    from solvers.run import Helpers
 
 app = typer.Typer()
+_HELPED = ("auto", "patterns")
 Everything = Annotated[bool, typer.Option("--all", help="Show every group and every model.")]
 
 
@@ -36,18 +41,21 @@ def plan_command(
         typer.Option(metavar="P", help="Each replica keeps its SLO with this probability, 0.5 to 0.9999."),
     ] = None,
     progress: ShowProgress = ProgressStyle.AUTO,
+    cluster: Cluster = None,
 ) -> None:
     """Place every replica of an instance.
 
     The plan minimises the instance's objective (degradation, price, both, or the worst degradation)
     under all of its rules. Ctrl-C ends the solve with the best plan so far and its bound. With --robust, SLOs
     are kept although degradations are not certain: each must have an upper end of its 95 % interval, in the
-    column `upper` of their table.
+    column `upper` of their table. With --cluster the pools of machines are priced by the threads of a Dask
+    cluster's workers, where that is what takes long: large plans of many machine types by column generation.
 
     \b
     planner plan fleet.yaml --solver milp --time-limit 300 -o plan.json
     planner plan fleet.yaml --start plan.json --json > better.json
     planner plan fleet.yaml --robust 0.95 -o robust.json
+    planner plan fleet.yaml --time-limit 600 --cluster tcp://HOST:8786 -o plan.json
     """
     from planner.files import load_instance, load_plan
     from planner.plan_files import check_plan_path, plan_document, render, save_document
@@ -64,7 +72,8 @@ def plan_command(
     begun = None if start is None else load_plan(start, asked)
     if write_model is not None:
         _write_model(asked, write_model)
-    result = _solve(asked, solver, time_limit, seed, start, begun, progress)
+    with _helpers(cluster, solver) as helpers:
+        result = _solve(asked, solver, time_limit, seed, start, begun, progress, helpers)
     document = plan_document(asked, result)
     if output is not None and result.plan is not None:
         save_document(output, document)
@@ -96,6 +105,29 @@ def _write_model(instance: Instance, path: Path) -> None:
     write_model(instance, path)
 
 
+@contextlib.contextmanager
+def _helpers(cluster: str | None, solver: str) -> Iterator[Helpers | None]:
+    """Yield the threads of a cluster, with kernels compiled there; None if none was asked for."""
+    if cluster is None:
+        yield None
+        return
+    from planner.cluster.threads import Threads
+    from planner.errors import InputError
+    from planner.report.text import plain
+    from solvers import load
+
+    if solver not in _HELPED:
+        rule = f"must be given with one of the solvers {', '.join(_HELPED)}: others have nothing to hand out"
+        raise InputError(rule, field="cluster", value=solver)
+
+    def say(text: str) -> None:
+        print(plain(text), file=sys.stderr, flush=True)
+
+    with Threads(cluster, say) as threads:
+        threads.everywhere(load, "patterns")
+        yield threads
+
+
 def _solve(
     instance: Instance,
     solver: str,
@@ -104,6 +136,7 @@ def _solve(
     start: Path | None,
     begun: Plan | None,
     progress: ProgressStyle,
+    helpers: Helpers | None,
 ) -> Result:
     from planner.errors import InputError
     from planner.report.live import watch
@@ -111,7 +144,15 @@ def _solve(
 
     try:
         with watch(progress, instance.name, solver, time_limit) as shown:
-            return solve(instance, solver, time_limit=time_limit, seed=seed, start=begun, on_progress=shown)
+            return solve(
+                instance,
+                solver,
+                time_limit=time_limit,
+                seed=seed,
+                start=begun,
+                on_progress=shown,
+                helpers=helpers,
+            )
     except InputError as error:
         raise (error if error.field or start is None else error.in_file(str(start))) from None
 

@@ -18,7 +18,7 @@ from planner.infeasible import obstacles
 from planner.instance import Instance
 from planner.plan import Plan
 from planner.result import OnProgress, Result, Status, Stop
-from solvers.run import Outcome, Run, Solver
+from solvers.run import Helpers, Outcome, Run, Solver
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,7 @@ def solve(
     seed: int = 0,
     start: Plan | None = None,
     on_progress: OnProgress | None = None,
+    helpers: Helpers | None = None,
 ) -> Result:
     """Plan ``instance`` with the named solver.
 
@@ -86,6 +87,8 @@ def solve(
         A valid plan to begin from; the result is never worse.
     on_progress
         Called with each :class:`~planner.result.Progress`; a true return value ends the solve.
+    helpers
+        Where ``patterns``, and ``auto`` if it picks them, may price patterns besides this process.
 
     Raises
     ------
@@ -100,7 +103,7 @@ def solve(
         raise InputError("must be a positive number of seconds", field="time_limit", value=time_limit)
     if not 0 <= seed < 2**31:
         raise InputError("must be from 0 to 2^31 - 1", field="seed", value=seed)
-    run = Run(time_limit=time_limit, seed=seed, start=start, on_progress=on_progress)
+    run = Run(time_limit=time_limit, seed=seed, start=start, on_progress=on_progress, helpers=helpers)
     started = None if start is None else _checked(instance, start, InputError)
     if started is None and (reasons := obstacles(instance)):
         return Result(Status.INFEASIBLE, Stop.FINISHED, solver, seed, seconds=run.elapsed, reasons=reasons)

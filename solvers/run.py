@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from planner.instance import Instance
 from planner.plan import Plan
 from planner.result import OnProgress, Progress, Stop
+
+
+class Helpers(Protocol):
+    """Threads elsewhere, for calls that do not need this process."""
+
+    def share(self, value: Any) -> Any:
+        """Return what stands for ``value`` in calls, so that it travels once."""
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Call a function of some module somewhere."""
+
+    def there(self) -> bool:
+        """Return whether anybody is there to answer."""
+
+    def give_up(self, why: str) -> None:
+        """Say, once, that nobody is as far as the solve is concerned."""
 
 
 class Run:
@@ -24,6 +42,8 @@ class Run:
         A valid plan to begin from, or None.
     on_progress
         Called with each :class:`Progress`; a true return value asks the solve to stop.
+    helpers
+        Where patterns may be priced besides this process.
     """
 
     def __init__(
@@ -33,8 +53,9 @@ class Run:
         seed: int = 0,
         start: Plan | None = None,
         on_progress: OnProgress | None = None,
+        helpers: Helpers | None = None,
     ) -> None:
-        self.time_limit, self.seed, self.start = time_limit, seed, start
+        self.time_limit, self.seed, self.start, self.helpers = time_limit, seed, start, helpers
         self.history: list[Progress] = []
         self.interrupted = False
         self._on_progress = on_progress

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
+import uuid
+from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import NamedTuple, TypeVar
 
@@ -12,13 +15,16 @@ from planner.compiled import UNLIMITED, Compiled
 from planner.integers import PPM
 from solvers.columns import Columns, Need
 from solvers.pricer import Pricer, Prices, largest_load
-from solvers.run import Run
+from solvers.run import Helpers, Run
 from solvers.terms import Ints
 
 T = TypeVar("T")
 
 _NODES, _NODES_PER_SECOND = 2_000_000, 50_000
 _GROWN, _POLL = 64, 0.05
+_LONG, _GRACE = 0.05, 0.5  # seconds: of a round that helpers are worth asking for; that an answer may be late
+_GONE = "its workers are gone"
+_SUPPLIES = 4  # of other processes that are kept
 
 
 class Priced(NamedTuple):
@@ -27,6 +33,22 @@ class Priced(NamedTuple):
     best: Ints
     grown: Ints
     gain: int
+
+
+class Ask(NamedTuple):
+    """What pricing one pool takes: see :meth:`Supply.price` and :meth:`Pricer.best`."""
+
+    prices: Prices
+    left: Ints | None
+    nodes: int
+    empty: bool
+    seconds: float
+
+    def answer(self, pricer: Pricer) -> Priced:
+        """Price a pool."""
+        market = pricer.market(self.prices, self.left)
+        best, gain = pricer.best(market, self.nodes, empty=self.empty)
+        return Priced(best, pricer.grown(market, _GROWN), gain)
 
 
 class Supply:
@@ -46,6 +68,8 @@ class Supply:
         self.deepest = deep = largest_load(c)
         self.columns = Columns(c, deep)
         self._threads = ThreadPoolExecutor(os.cpu_count())
+        self._turns = {p: threading.Lock() for p in pools}
+        self._key, self._long = uuid.uuid4().hex, False
         largest = max(int(c.cost.max(initial=0)), int(c.miss_price.max(initial=0)))
         each = 2.0 * deep * largest * max(float(c.factor.max()) / PPM, 1.0) + float(
             (c.background_cost + c.arrival_price).max(initial=0)
@@ -63,6 +87,8 @@ class Supply:
     ) -> dict[int, Priced]:
         """Price every pool, as many at once as there are processors, to ``until`` on the clock of ``run``.
 
+        If the run has helpers and one round took long, they price the others.
+
         Parameters
         ----------
         least (P,)
@@ -70,15 +96,43 @@ class Supply:
         left (T,)
             The most replicas of each model in a pattern beside pinned ones; by default as many as there are.
         """
-        nodes = self.nodes(run)
+        nodes, began = self.nodes(run), run.elapsed
+        asks = {p: Ask(prices, left, nodes, not least[p], until - began) for p in self.pricers}
+        helpers = run.helpers
+        found: dict[int, Priced] = {}
+        if self._long and helpers is not None:
+            found = self._helped(helpers, asks, run, until)
+        here = [p for p in asks if p not in found]
+        jobs = [self._threads.submit(asks[p].answer, self.pricers[p]) for p in here]
+        found |= zip(here, self._awaited(jobs, run, until), strict=True)
+        self._long = self._long or run.elapsed - began > _LONG
+        return {p: found[p] for p in self.pricers}
 
-        def one(pricer: Pricer) -> Priced:
-            market = pricer.market(prices, left)
-            best, gain = pricer.best(market, nodes, empty=not least[pricer.pool])
-            return Priced(best, pricer.grown(market, _GROWN), gain)
-
-        jobs = [self._threads.submit(one, pricer) for pricer in self.pricers.values()]
-        return dict(zip(self.pricers, self._awaited(jobs, run, until), strict=True))
+    def _helped(self, helpers: Helpers, asks: dict[int, Ask], run: Run, until: float) -> dict[int, Priced]:
+        """Return what helpers found: all pools, unless the run is stopping, it is late or they are lost."""
+        if not helpers.there():
+            helpers.give_up(_GONE)
+            return {}
+        shared = helpers.share(self.c)
+        about = (self._key, self.free, self.limit)
+        jobs = {p: helpers.submit(price_there, shared, *about, p, ask) for p, ask in asks.items()}
+        while wait(jobs.values(), timeout=_POLL).not_done:
+            if run.report() or run.stopping or run.elapsed >= until + _GRACE:
+                break
+            if not helpers.there():
+                helpers.give_up(_GONE)
+                break
+        found = {}
+        for p, job in jobs.items():
+            if job.cancelled():  # as Dask does with what needs data that nobody has any more
+                helpers.give_up(_GONE)
+            elif not job.done():
+                job.cancel()
+            elif error := job.exception():
+                helpers.give_up(f"{type(error).__name__}: {error}")
+            else:
+                found[p] = job.result()
+        return found
 
     def nodes(self, run: Run) -> int:
         """Return how many nodes to search in each pool."""
@@ -95,6 +149,19 @@ class Supply:
     def _stop(self, now: bool) -> None:
         for pricer in self.pricers.values():
             pricer.stop(now)
+
+    def price_in_time(self, p: int, ask: Ask) -> Priced:
+        """Price one pool within the seconds of an ask, however many others ask for the same pool."""
+        pricer = self.pricers[p]
+        with self._turns[p]:
+            clock = threading.Timer(ask.seconds, pricer.stop, (True,))
+            clock.start()
+            try:
+                return ask.answer(pricer)
+            finally:
+                clock.cancel()
+                clock.join()
+                pricer.stop(False)
 
     def above(self, prices: Prices, floors: dict[int, int], most: int, run: Run) -> list[int] | None:
         """Return every column that gains more than its pool's floor; None if there are more than ``most``."""
@@ -117,3 +184,19 @@ class Supply:
             members = np.sort(rows[load == n], axis=1)[:, rows.shape[1] - n :]
             found += self.columns.add(p, members)
         return found
+
+
+_there: OrderedDict[str, Supply] = OrderedDict()
+_entering = threading.Lock()
+
+
+def price_there(c: Compiled, key: str, free: bool, limit: int, p: int, ask: Ask) -> Priced:
+    """Price one pool for a supply elsewhere, which its key stands for: pricers stay for the next call."""
+    with _entering:
+        if key not in _there:
+            _there[key] = Supply(c, free=free, limit=limit)
+        _there.move_to_end(key)
+        while len(_there) > _SUPPLIES:
+            _there.popitem(last=False)
+        supply = _there[key]
+    return supply.price_in_time(p, ask)

@@ -52,7 +52,7 @@ class DaskPool:
     def __init__(self, address: str, say: Callable[[str], object] = lambda _: None) -> None:
         require("distributed", extra="cluster")
         self._address, self._say = address, say
-        self._client = _connected(address)
+        self._client = connected(address)
         self._jobs: dict[int, _Job] = {}
         self._tickets = itertools.count()
         self._running: dict[Future, int] = {}
@@ -60,7 +60,7 @@ class DaskPool:
         self._suspects: deque[int] = deque()  # to be run alone
         self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
         try:
-            _check_versions(self._client, address)
+            check_versions(self._client, address)
         except BaseException:
             self.close()
             raise
@@ -169,7 +169,8 @@ class DaskPool:
             return outcome(error)
 
 
-def _connected(address: str) -> Client:
+def connected(address: str) -> Client:
+    """Return a client of a scheduler; raise :class:`.InputError` if there is none."""
     from distributed import Client
 
     for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
@@ -183,7 +184,7 @@ def _connected(address: str) -> Client:
     raise InputError(rule, field="cluster", value=address)
 
 
-def _check_versions(client: Client, address: str) -> None:
+def check_versions(client: Client, address: str) -> None:
     """Refuse workers that would not do the same as this process."""
     found = client.run(installed, on_error="return")
     if not found:
