@@ -139,6 +139,7 @@ def all_of(cases: Iterable[str], alike: Set[str]) -> pytest.MarkDecorator:
         "keys",
         "yaml list",
         "pins",
+        "pairs",
         "overflow",
         "mappings",
         "missing pairs",

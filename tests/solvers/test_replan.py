@@ -14,7 +14,7 @@ from solvers.replan import replan
 from tests import tiny as fixtures
 from tests.replanning import best_by_moves, document, tiny
 
-_SEEDS = range(5)
+_SEEDS = range(3)
 
 
 def _check(found: Replanned, best: dict[int, int]) -> None:
@@ -29,12 +29,12 @@ def _check(found: Replanned, best: dict[int, int]) -> None:
 
 
 def test_the_best_plan_within_any_number_of_moves_is_that_of_brute_force() -> None:
-    assert _best_within_moves(_SEEDS) > 6
+    assert _best_within_moves(_SEEDS) > 3
 
 
 @pytest.mark.soak
 def test_the_best_plan_within_any_number_of_moves_is_that_of_brute_force_soak() -> None:
-    assert _best_within_moves(range(5, 100)) > 100
+    assert _best_within_moves(range(3, 100)) > 100
 
 
 def _best_within_moves(seeds: range) -> int:

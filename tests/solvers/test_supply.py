@@ -53,7 +53,7 @@ def _every_round_is_long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def fleet() -> Instance:
-    return generate(models=8, types=3, replicas=120, machines=36, feasible=True, seed=5)
+    return generate(models=6, types=3, replicas=60, machines=20, feasible=True, seed=5)
 
 
 def test_helpers_find_what_is_found_here(fleet: Instance) -> None:
@@ -90,7 +90,7 @@ def test_short_rounds_stay_here(fleet: Instance, monkeypatch: pytest.MonkeyPatch
     assert not near.calls
 
 
-@pytest.mark.parametrize("after", [0, 20])
+@pytest.mark.parametrize("after", [pytest.param(0, marks=pytest.mark.soak), 7])
 def test_helpers_that_fail_are_given_up_and_nothing_is_lost(fleet: Instance, after: int) -> None:
     def broken() -> None:
         raise ValueError("no such kernel")

@@ -36,6 +36,7 @@ def proof(result: Result) -> dict[str, Any]:
     return {name: document[name] for name in ("status", "objective", "bound")}
 
 
+@pytest.mark.soak
 def test_workers_find_what_is_found_here(cluster: Cluster, fleet: Path) -> None:
     cluster.fill()
     here, there = plan(fleet), plan(fleet, "--cluster", cluster.address)
@@ -59,7 +60,9 @@ def test_workers_that_are_killed_lose_nothing(
     monkeypatch.setattr(Threads, "submit", and_kill)
     there = plan(fleet, "--cluster", cluster.address)
     assert proof(there) == proof(plan(fleet))
-    assert calls[0] >= 22, "both were killed"
+    assert calls[0] >= 7, (
+        "one was killed; the scheduler may blame the call and end it, or send it to the other"
+    )
     assert "does not help any longer" in there.stderr
 
 
