@@ -45,12 +45,10 @@ class DaskPool:
     Raises
     ------
     InputError
-        If the extra ``cluster`` is not installed, there is no scheduler, it has no worker, or a worker
-        does not have this version of this distribution.
+        As :func:`connected` does.
     """
 
     def __init__(self, address: str, say: Callable[[str], object] = lambda _: None) -> None:
-        require("distributed", extra="cluster")
         self._address, self._say = address, say
         self._client = connected(address)
         self._jobs: dict[int, _Job] = {}
@@ -59,11 +57,6 @@ class DaskPool:
         self._waiting: deque[int] = deque()
         self._suspects: deque[int] = deque()  # to be run alone
         self._ready: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        try:
-            check_versions(self._client, address)
-        except BaseException:
-            self.close()
-            raise
 
     def __enter__(self) -> DaskPool:
         return self
@@ -170,7 +163,25 @@ class DaskPool:
 
 
 def connected(address: str) -> Client:
-    """Return a client of a scheduler; raise :class:`.InputError` if there is none."""
+    """Return a client of a scheduler whose workers would do the same as this process.
+
+    Raises
+    ------
+    InputError
+        If the extra ``cluster`` is not installed, there is no scheduler, it has no worker, or a worker
+        does not have this version of this distribution.
+    """
+    require("distributed", extra="cluster")
+    client = _client(address)
+    try:
+        _check_versions(client, address)
+    except BaseException:
+        client.close(timeout=_CONNECT_S)
+        raise
+    return client
+
+
+def _client(address: str) -> Client:
     from distributed import Client
 
     for name in ("distributed", "distributed.client", "tornado.application", "asyncio"):
@@ -184,7 +195,7 @@ def connected(address: str) -> Client:
     raise InputError(rule, field="cluster", value=address)
 
 
-def check_versions(client: Client, address: str) -> None:
+def _check_versions(client: Client, address: str) -> None:
     """Refuse workers that would not do the same as this process."""
     found = client.run(installed, on_error="return")
     if not found:

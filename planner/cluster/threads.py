@@ -11,8 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-from planner.cluster.dask_pool import check_versions, connected
-from planner.extras import require
+from planner.cluster.dask_pool import connected
 
 _CLOSE_S, _LOOK_S = 10, 1.0
 
@@ -30,21 +29,14 @@ class Threads:
     Raises
     ------
     InputError
-        If the extra ``cluster`` is not installed, there is no scheduler, it has no worker, or a worker
-        does not have this version of this distribution.
+        As :func:`.dask_pool.connected` does.
     """
 
     def __init__(self, address: str, say: Callable[[str], object] = lambda _: None) -> None:
-        require("distributed", extra="cluster")
         self._address, self._say = address, say
         self._client = connected(address)
         self._shared: dict[int, tuple[Any, Any]] = {}  # id -> value, kept so that its id is, and its future
         self._looked, self._there, self._given_up = time.monotonic(), True, False
-        try:
-            check_versions(self._client, address)
-        except BaseException:
-            self.close()
-            raise
         self._executor = self._client.get_executor(pure=False)
 
     def __enter__(self) -> Threads:
