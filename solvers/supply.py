@@ -113,9 +113,13 @@ class Supply:
         if not helpers.there():
             helpers.give_up(_GONE)
             return {}
-        shared = helpers.share(self.c)
         about = (self._key, self.free, self.limit)
-        jobs = {p: helpers.submit(price_there, shared, *about, p, ask) for p, ask in asks.items()}
+        try:
+            shared = helpers.share(self.c)
+            jobs = {p: helpers.submit(price_there, shared, *about, p, ask) for p, ask in asks.items()}
+        except Exception as error:  # whatever it is, the solve does not depend on it
+            helpers.give_up(f"{type(error).__name__}: {error}")
+            return {}
         while wait(jobs.values(), timeout=_POLL).not_done:
             if run.report() or run.stopping or run.elapsed >= until + _GRACE:
                 break
@@ -128,8 +132,8 @@ class Supply:
                 helpers.give_up(_GONE)
             elif not job.done():
                 job.cancel()
-            elif error := job.exception():
-                helpers.give_up(f"{type(error).__name__}: {error}")
+            elif failed := job.exception():
+                helpers.give_up(f"{type(failed).__name__}: {failed}")
             else:
                 found[p] = job.result()
         return found

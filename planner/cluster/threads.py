@@ -67,9 +67,15 @@ class Threads:
     def there(self) -> bool:
         """Return whether anybody is there to answer; looked at once a second."""
         if not self._given_up and time.monotonic() - self._looked > _LOOK_S:
-            self._there = self._client.status == "running" and bool(self._client.nthreads())
+            self._there = self._client.status == "running" and self._has_workers()
             self._looked = time.monotonic()
         return self._there and not self._given_up
+
+    def _has_workers(self) -> bool:
+        try:
+            return bool(self._client.nthreads())
+        except OSError:  # the scheduler went away while it was asked
+            return False
 
     def give_up(self, why: str) -> None:
         """Say that calls are made here from now on."""

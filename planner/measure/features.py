@@ -25,6 +25,7 @@ from planner.measure.spec import MachineTypeForm
 from planner.measure.subject import HOGS, Subject, hog
 from planner.measure.windows import condition
 from planner.measure.zoo.export import exported
+from planner.reading import reason
 from planner.writing import write_atomically
 
 COLUMNS = (
@@ -80,8 +81,10 @@ class FeatureTable:
         self.path = path
         self._rows: dict[Key, list[str]] = {}
         if path.exists():
-            with path.open(encoding="utf-8", newline="") as stream:
-                rows = list(csv.reader(stream))
+            try:
+                rows = list(csv.reader(path.read_text(encoding="utf-8").splitlines()))
+            except (OSError, UnicodeDecodeError, csv.Error) as error:
+                raise InputError(f"cannot be read: {reason(error)}", file=str(path)) from None
             if not rows or tuple(rows[0]) != ("machine_type", "model", *COLUMNS):
                 raise InputError("must be a features table of `planner profile`", file=str(path))
             self._rows = {(row[0], row[1]): row[2:] for row in rows[1:] if len(row) == len(rows[0])}

@@ -51,11 +51,9 @@ class _Profile(Pieces):
         self.featured += new
         self.pieces.append(piece.outcome)
         self.too_large[machine_type] = piece.outcome.too_large
-        self.show(f"{len(piece.runs)} runs of {machine_type} came from {piece.node}")
         return new > 0
 
     def show(self, what: str) -> None:
-        """Show how far things are."""
         self._progress.show("co-locations", measured(self.spec, self.journal), self.of, self.left_s, what)
 
     @property
@@ -105,7 +103,6 @@ def profile_fleet(
     check_fleet(spec.machine_types, pool)
     with Journal(path, spec.sha256, spec.form.model_dump(mode="json")) as journal:
         fleet = _Profile(spec, journal, pool, say, PROFILE_S, budget_s, select=select, progress=progress)
-        fleet.show(f"workers measure {', '.join(spec.machine_types)}")
         try:
             fleet.measure(spec.machine_types)
             ended = fleet.ended
@@ -148,12 +145,7 @@ class _Validate(Pieces):
     def job(self, order: Order) -> tuple[Callable[..., Piece], tuple[Any, ...]]:
         return execute_piece, ([w for w in self._wanted if w[0] == order.machine_type], self._rounds)
 
-    def taken(self, machine_type: str, piece: Piece) -> bool:
-        self.show(f"{len(piece.runs)} runs of {machine_type} came from {piece.node}")
-        return False
-
     def show(self, what: str) -> None:
-        """Show how far things are."""
         done = done_of(self._wanted, self.journal, self._rounds)
         self._on_step(Step(done, self._rounds * len(self._wanted), None, what))
 
@@ -193,6 +185,5 @@ def execute_fleet(
     fleet = _Validate(
         spec, journal, pool, say, VALIDATE_S, budget_s, wanted=wanted, rounds=rounds, on_step=on_step
     )
-    fleet.show(f"workers measure {', '.join(machine_types)}")
     fleet.measure(machine_types)
     return fleet.lost

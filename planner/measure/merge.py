@@ -10,19 +10,19 @@ import csv
 import io
 import json
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from planner.errors import InputError
-from planner.json_text import parse_json
 from planner.measure.features import FeatureTable, features_path
 from planner.measure.journal import HEADER, spec_path, whole_runs
 from planner.measure.profile import hosts_path
 from planner.measure.row import COLUMNS
-from planner.reading import regular_size
-from planner.writing import write_together
+from planner.measure.spec import SpecFile, parse_form
+from planner.reading import read_document, regular_size
+from planner.writing import check_writable, write_together
 
 MOST_BYTES = 2**30  # of all tables together
 _MACHINE, _RUN = COLUMNS.index("machine_type"), COLUMNS.index("run")
@@ -58,7 +58,7 @@ class Source:
 
     def document(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return dict(vars(self))
+        return asdict(self)
 
 
 @dataclass(eq=False)
@@ -99,22 +99,30 @@ class _Merged:
             raise InputError(rule, file=str(table), field="run", value=run[0][_RUN])
 
     def _take_hosts(self, table: Path) -> None:
-        self.hosts |= _mapping(hosts_path(table), "the ids of hosts to their fingerprints")
+        self.hosts |= _mapping(hosts_path(table))
 
     def _take_specs(self, table: Path) -> bool:
         """Keep the specs of a table, or of those that it was merged from; return whether there are any."""
-        document = _mapping(spec_path(table), "a spec and its hash")
-        specs = document.get("merged", [document] if "spec" in document else [])
-        if not isinstance(specs, list) or not all(isinstance(s, dict) for s in specs):
-            raise InputError("must hold a spec and its hash", file=str(spec_path(table)))
+        path = spec_path(table)
+        document = _mapping(path)
+        specs = document.get("merged", [document] if document else [])
+        if not isinstance(specs, list):
+            raise InputError("must be a list", file=str(path), field="merged")
         for spec in specs:
-            for kind, name, meaning in _meanings(spec.get("spec")):
-                before, where = self.meanings.setdefault((kind, name), (meaning, str(table)))
-                if before != meaning:
-                    rule = f"must have the {kind} {name} as it is in {where}: {before}"
-                    raise InputError(rule, file=str(spec_path(table)), value=meaning)
+            try:
+                form = parse_form(spec.get("spec") if isinstance(spec, dict) else spec)
+            except InputError as error:
+                raise error.in_file(str(path)) from None
+            self._check_meanings(form, table)
         self.specs += [s for s in specs if s not in self.specs]
         return bool(specs)
+
+    def _check_meanings(self, form: SpecFile, table: Path) -> None:
+        for kind, name, meaning in _meanings(form):
+            before, where = self.meanings.setdefault((kind, name), (meaning, str(table)))
+            if before != meaning:
+                rule = f"must have the {kind} {name} as it is in {where}: {before}"
+                raise InputError(rule, file=str(spec_path(table)), value=meaning)
 
     def _take_features(self, table: Path) -> tuple[int, int]:
         other = FeatureTable(features_path(table))
@@ -141,8 +149,11 @@ def merge(tables: Sequence[Path], output: Path) -> list[Source]:
     """
     if len(tables) < 2:
         raise InputError("must be given at least two tables", value=len(tables))
-    if output.suffix != ".csv" or output.exists():
-        raise InputError("must be a new .csv file", file=str(output))
+    check_writable(output)
+    beside = (output, features_path(output), hosts_path(output), spec_path(output))
+    if output.suffix != ".csv" or any(path.exists() for path in beside):
+        rule = "must be a new .csv file, without features, hosts or a spec beside it"
+        raise InputError(rule, file=str(output))
     if sum(map(_size, tables)) > MOST_BYTES:
         raise InputError(f"must be at most {MOST_BYTES // 2**20:,} MB together", file=str(tables[0]))
     with tempfile.TemporaryDirectory() as folder:
@@ -173,35 +184,26 @@ def _read(table: Path) -> bytes:
     return data
 
 
-def _mapping(path: Path, what: str) -> dict[str, Any]:
+def _mapping(path: Path) -> dict[str, Any]:
     """Return the mapping in a file beside a table; empty where there is none."""
     if not path.exists():
         return {}
-    try:
-        known = parse_json(path.read_text(encoding="utf-8"))
-    except InputError as error:
-        raise error.in_file(str(path)) from None
-    if not isinstance(known, dict):
-        raise InputError(f"must map {what}", file=str(path))
-    return known
+    found = read_document(path)
+    if not isinstance(found, dict):
+        raise InputError("must be a mapping", file=str(path), value=found)
+    return found
 
 
-def _meanings(spec: Any) -> Iterable[tuple[str, str, str]]:
+def _meanings(form: SpecFile) -> Iterator[tuple[str, str, str]]:
     """Yield the kind and name of all that a spec names, and what it is, on whichever cores."""
-    if not isinstance(spec, Mapping):
-        return
-    for m in spec.get("machine_types", ()):
-        cores = len(m.get("cores", ()))
-        yield "machine type", m.get("name"), _words({**m, "cores": cores}, {"name", "slots", "memory_gb"})
-    for m in spec.get("models", ()):
-        variant = f"{m['zoo']}@{m['batch']}" if m.get("batch") not in (None, 1) else m.get("zoo")
-        name = m.get("name") or variant
-        onnx = Path(m["onnx"]).name if m.get("onnx") else None
-        yield "model", name, _words({**m, "zoo": variant, "onnx": onnx}, {"name", "batch", "rate_rps"})
+    for m in form.machine_types:
+        given = m.model_dump(exclude={"name", "slots", "memory_gb"}, exclude_none=True)
+        yield "machine type", m.name, _words(given | {"cores": len(m.cores)})
+    for model in form.models:
+        given = {"zoo": model.variant} if model.zoo else {"onnx": Path(model.onnx or "").name}
+        yield "model", model.called, _words(given | {"inputs": [i.model_dump() for i in model.inputs]})
 
 
-def _words(what: Mapping[str, Any], without: set[str]) -> str:
+def _words(what: dict[str, Any]) -> str:
     """Return what is known of something in one line."""
-    return ", ".join(
-        f"{k} {v}" for k, v in sorted(what.items()) if k not in without and v not in (None, [], ())
-    )
+    return ", ".join(f"{name} {value}" for name, value in sorted(what.items()) if value != [])

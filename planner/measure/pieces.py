@@ -71,12 +71,17 @@ class Pieces(ABC):
         """Return what a worker is to call: a function, and what it takes after cargo and order."""
 
     @abstractmethod
+    def show(self, what: str) -> None:
+        """Show how far things are, and what happened."""
+
     def taken(self, machine_type: str, piece: Any) -> bool:
         """Note the rest of a piece whose runs were appended; return whether it had anything else in it."""
+        return False
 
     def measure(self, machine_types: Iterable[str]) -> None:
         """Measure piece after piece of every one of these machine types."""
         asked = {self._ask(name, self._seconds): (name, self._seconds) for name in machine_types}
+        self.show(f"workers measure {', '.join(name for name, _ in asked.values())}")
         for ticket, answer in self._pool.finished():
             name, seconds = asked.pop(ticket)
             if isinstance(answer, Lost):
@@ -111,7 +116,9 @@ class Pieces(ABC):
             self._warned.add((piece.node, machine_type))
             why = "has no core beside those that are measured; the Dask worker's threads run on them too"
             self._say(f"warning: {piece.node}, as {machine_type}, {why}")
-        return self.taken(machine_type, piece) or bool(piece.runs)
+        some = self.taken(machine_type, piece) or bool(piece.runs)
+        self.show(f"{len(piece.runs)} runs of {machine_type} came from {piece.node}")
+        return some
 
 
 def check_fleet(machine_types: Iterable[str], pool: DaskPool) -> None:

@@ -209,11 +209,7 @@ def parse_spec(data: Any, folder: Path) -> Spec:
     InputError
         Naming the field, the rule and what was found.
     """
-    check_crowd(data)
-    try:
-        form = SpecFile.model_validate(data)
-    except ValidationError as error:
-        raise first_problem(error, data, SpecFile) from None
+    form = parse_form(data)
     _check_unique("models", [m.called for m in form.models])
     _check_unique("machine_types", [m.name for m in form.machine_types])
     for k, machine_type in enumerate(form.machine_types):
@@ -229,6 +225,21 @@ def parse_spec(data: Any, folder: Path) -> Spec:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
         subjects[subject.name] = subject
     return Spec(form, subjects, digest.hexdigest())
+
+
+def parse_form(data: Any) -> SpecFile:
+    """Return the form of a spec that may be of another host, so that nothing of it is looked for here.
+
+    Raises
+    ------
+    InputError
+        Naming the field, the rule and what was found.
+    """
+    check_crowd(data)
+    try:
+        return SpecFile.model_validate(data)
+    except ValidationError as error:
+        raise first_problem(error, data, SpecFile) from None
 
 
 def _check_unique(what: str, names: Sequence[str]) -> None:

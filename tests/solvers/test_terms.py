@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -68,5 +69,6 @@ def _twice_and_more(number: int) -> int:
 
 def test_a_constant_is_no_reason_to_compile_again() -> None:
     assert _twice_and_more(4) == 10
-    assert len(_next.overloads) <= 1  # type: ignore[attr-defined]  # none where the caller was cached
-    assert [str(t) for t in _next.get_call_template((numba.types.literal(1),), {})[2]] == ["int64"]  # type: ignore[attr-defined]
+    compiled: Any = _next
+    assert len(compiled.overloads) <= 1  # none where the caller was cached
+    assert [str(t) for t in compiled.get_call_template((numba.types.literal(1),), {})[2]] == ["int64"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,27 @@ def test_workers_that_are_killed_lose_nothing(
     assert calls[0] >= 7, (
         "one was killed; the scheduler may blame the call and end it, or send it to the other"
     )
+    assert "does not help any longer" in there.stderr
+
+
+def test_a_scheduler_that_is_killed_loses_nothing(
+    fleet: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed", reason="needs the extra `cluster`")
+    with contextlib.closing(Cluster(tmp_path)) as cluster:
+        cluster.fill()
+        submit, calls = Threads.submit, [0]
+
+        def and_kill(self: Threads, *arguments: Any) -> Any:
+            calls[0] += 1
+            if calls[0] == 7:
+                cluster.scheduler.kill()
+            return submit(self, *arguments)
+
+        monkeypatch.setattr(Threads, "submit", and_kill)
+        there = plan(fleet, "--cluster", cluster.address)
+    assert proof(there) == proof(plan(fleet))
+    assert calls[0] >= 7
     assert "does not help any longer" in there.stderr
 
 

@@ -211,14 +211,14 @@ WANTED: list[Colocation] = [
 ]
 
 
-def validated(path: Path, pool: Here, **options: Any) -> tuple[list[str], Journal, list[Step], list[str]]:
+def validated(path: Path, pool: Any, **options: Any) -> tuple[list[str], Journal, list[Step], list[str]]:
     wanted, said, steps = spec(), list[str](), list[Step]()
     with Journal(path, wanted.sha256, wanted.form.model_dump(mode="json")) as journal:
         lost = execute_fleet(
             wanted,
             WANTED,
             journal,
-            pool,  # type: ignore[arg-type]
+            pool,
             rounds=3,
             say=said.append,
             on_step=steps.append,

@@ -120,7 +120,9 @@ def test_names_must_mean_the_same(two: list[Path], tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"must have the machine type two as it is in .*a\.csv: cores 1"):
         merge(two, tmp_path / "m.csv")
     spoiled(two[1], lambda s: s["machine_types"][0].update(cores=[3]))
-    spoiled(two[1], lambda s: s["models"][0].update(name="mlp_small", zoo=None, onnx="other/mine.onnx"))
+    spoiled(
+        two[1], lambda s: s["models"][0].update(name="mlp_small", zoo=None, onnx="other/mine.onnx", inputs=[])
+    )
     with pytest.raises(InputError, match=r"must have the model mlp_small .* found 'onnx mine.onnx'"):
         merge(two, tmp_path / "m.csv")
 
@@ -136,6 +138,15 @@ def test_without_a_spec_names_are_taken_at_their_word(two: list[Path], tmp_path:
     assert [s.checked for s in merge(two, tmp_path / "m.csv")] == [True, False]
 
 
+ODD_SPECS = (
+    "[]",
+    '{"spec": 5}',
+    '{"merged": 5}',
+    '{"merged": [5]}',
+    '{"spec": {"version": 1, "models": [7]}}',
+)
+
+
 def test_what_is_refused(two: list[Path], tmp_path: Path) -> None:
     new = tmp_path / "m.csv"
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
@@ -144,6 +155,12 @@ def test_what_is_refused(two: list[Path], tmp_path: Path) -> None:
     (tmp_path / "damaged.csv").write_bytes(b"".join([*data[:lost], *data[lost + 1 :]]))
     (tmp_path / "odd.csv").write_bytes(two[1].read_bytes())
     spec_path(tmp_path / "odd.csv").write_text("[")
+    hosts_path(tmp_path / "stale.csv").write_text("{}")
+    for i, text in enumerate(ODD_SPECS):
+        (tmp_path / f"{i}.csv").write_bytes(two[1].read_bytes())
+        spec_path(tmp_path / f"{i}.csv").write_text(text)
+    (tmp_path / "bytes.csv").write_bytes(two[1].read_bytes())
+    features_path(tmp_path / "bytes.csv").write_bytes(b"\xff\xfe")
     for tables, output, words in (
         ([two[0]], new, "at least two"),
         ([two[0], two[0]], new, r"a\.csv: run: must not hold a run that is in .*a\.csv too, found '0'"),
@@ -153,6 +170,10 @@ def test_what_is_refused(two: list[Path], tmp_path: Path) -> None:
         ([tmp_path / "damaged.csv", two[1]], new, r"damaged\.csv: row \d+: is damaged"),
         ([two[0], tmp_path / "odd.csv"], new, r"odd\.spec\.json: "),
         (two, two[1], "must be a new .csv file"),
+        (two, tmp_path / "stale.csv", "without features, hosts or a spec beside it"),
+        (two, tmp_path / "no" / "m.csv", "in a folder that exists"),
+        *(([two[0], tmp_path / f"{i}.csv"], new, rf"{i}\.spec\.json: .*must") for i in range(len(ODD_SPECS))),
+        ([two[0], tmp_path / "bytes.csv"], new, r"bytes\.features\.csv: cannot be read"),
         (two, tmp_path / "m.txt", "must be a new .csv file"),
     ):
         before = sorted(tmp_path.iterdir())
