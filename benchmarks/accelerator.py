@@ -5,7 +5,8 @@
 Each call goes on where the last one ended and measures for at most SECONDS. It ends with exit code 75 while
 something is left to measure (call it again), and with 0 when everything is: then DIR holds both profiles,
 the predictor, its evaluation and the paper's table. The machine types are the device time-sliced and, where
-its daemon exists, by MPS, and core sets of the host. ``--device cpu`` runs all of it on core sets alone.
+its daemon exists, by MPS; with ``--device cpu``, core sets of the host. ``--table`` measures nothing and makes
+predictor and table, on any host, from what DIR holds.
 """
 
 from __future__ import annotations
@@ -42,21 +43,17 @@ SLOTS = 3
 def machine_types(device: str) -> list[dict[str, Any]]:
     """Return the machine types to measure; the first two are those of the paper's table."""
     cores = sorted(os.sched_getaffinity(0))
-    host: list[dict[str, Any]] = [
-        {"name": "2-cores-own", "cores": cores[:2], "sharing": "own", "slots": SLOTS},
-        {"name": "1-core-shared", "cores": cores[:1], "sharing": "shared", "slots": SLOTS},
-    ]
-    if len(cores) >= 8:
-        wide = {"cores": cores[:4], "sharing": "shared", "threads": 4, "slots": SLOTS}
-        host.append({"name": "4-cores-shared", **wide})
     if device == "cpu":
-        return host
+        return [
+            {"name": "2-cores-own", "cores": cores[:2], "sharing": "own", "slots": SLOTS},
+            {"name": "1-core-shared", "cores": cores[:1], "sharing": "shared", "slots": SLOTS},
+        ]
     own = {"cores": cores[: SLOTS + 1], "sharing": "own", "device": device, "slots": SLOTS}
     sliced = [{"name": "gpu-time-sliced", **own, "gpu_sharing": "time-sliced"}]
     if which("nvidia-cuda-mps-control"):
-        return [*sliced, {"name": "gpu-mps", **own, "gpu_sharing": "mps"}, *host]
+        return [*sliced, {"name": "gpu-mps", **own, "gpu_sharing": "mps"}]
     print("no MPS daemon on this host: time-slicing alone", file=sys.stderr)
-    return sliced + host
+    return sliced
 
 
 def specs(device: str, models: list[str], window_s: float, repeats: int) -> dict[str, dict[str, Any]]:
@@ -68,9 +65,13 @@ def specs(device: str, models: list[str], window_s: float, repeats: int) -> dict
         **common,
         "machine_types": types,
         "protocol": {**protocol, "seed": 0},
-        "sets": {"2": "all", "3": 10},
+        "sets": {"2": "all"},
     }
-    fresh = {"machine_types": types[:2], "protocol": {**protocol, "seed": 1}, "sets": {"2": "all"}}
+    fresh = {
+        "machine_types": types[:2],
+        "protocol": {**protocol, "repeats": repeats + 1, "seed": 1},
+        "sets": {"2": "all"},
+    }
     return {"known": known, "fresh": {**common, **fresh, "features": False}}
 
 
@@ -106,8 +107,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=540, help="most seconds of this piece")
     parser.add_argument("--models", nargs="+", help="models of the zoo, NAME or NAME@BATCH")
     parser.add_argument("--window", type=float, default=0.4, help="seconds")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="runs of each pair; the fresh ones are one more"
+    )
+    parser.add_argument(
+        "--table", action="store_true", help="measure nothing: make predictor and table of DIR"
+    )
+    parser.add_argument("--measure", action="store_true", help="leave predictor and table to a later --table")
     asked = parser.parse_args()
+    if asked.table:
+        return learn(asked.output)
     began = time.monotonic()
     make_folder(asked.output)
     models = asked.models or list(ON_CPU if asked.device == "cpu" else MODELS)
@@ -118,7 +127,8 @@ def main() -> None:
         left = asked.seconds - (time.monotonic() - began)
         if left <= 0 or not measure(path, asked.output / f"{name}.csv", left):
             raise SystemExit(AGAIN)
-    learn(asked.output)
+    if not asked.measure:
+        learn(asked.output)
 
 
 if __name__ == "__main__":
