@@ -5,8 +5,8 @@
 Each call goes on where the last one ended and measures for at most SECONDS. It ends with exit code 75 while
 something is left to measure (call it again), and with 0 when everything is: then DIR holds both profiles,
 the predictor, its evaluation and the paper's table. The machine types are the device time-sliced and, where
-its daemon exists, by MPS; with ``--device cpu``, core sets of the host. ``--table`` measures nothing and makes
-predictor and table, on any host, from what DIR holds.
+its daemon exists, by MPS; with ``--device cpu``, core sets of the host. ``--table`` measures
+nothing and makes predictor and table, on any host, from what DIR holds.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def machine_types(device: str) -> list[dict[str, Any]]:
             {"name": "2-cores-own", "cores": cores[:2], "sharing": "own", "slots": SLOTS},
             {"name": "1-core-shared", "cores": cores[:1], "sharing": "shared", "slots": SLOTS},
         ]
-    own = {"cores": cores[: SLOTS + 1], "sharing": "own", "device": device, "slots": SLOTS}
+    apart = cores[:: 2 if len(cores) > 2 * SLOTS else 1]  # two virtual cores can be threads of one
+    own = {"cores": apart[: SLOTS + 1], "sharing": "own", "device": device, "slots": SLOTS}
     sliced = [{"name": "gpu-time-sliced", **own, "gpu_sharing": "time-sliced"}]
     if which("nvidia-cuda-mps-control"):
         return [*sliced, {"name": "gpu-mps", **own, "gpu_sharing": "mps"}]
@@ -56,9 +57,11 @@ def machine_types(device: str) -> list[dict[str, Any]]:
     return sliced
 
 
-def specs(device: str, models: list[str], window_s: float, repeats: int) -> dict[str, dict[str, Any]]:
+def specs(asked: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return the spec of the profile and that of the fresh runs."""
-    types = machine_types(device)
+    types = [m for m in machine_types(asked.device) if m["name"] in (asked.types or [m["name"]])]
+    models = asked.models or list(ON_CPU if asked.device == "cpu" else MODELS)
+    window_s, repeats = asked.window, asked.repeats
     common: dict[str, Any] = {"version": 1, "models": [{"zoo": name} for name in models]}
     protocol = {"loop": "closed", "window_s": window_s, "warmup_s": 0.75 * window_s, "repeats": repeats}
     known = {
@@ -66,11 +69,13 @@ def specs(device: str, models: list[str], window_s: float, repeats: int) -> dict
         "machine_types": types,
         "protocol": {**protocol, "seed": 0},
         "sets": {"2": "all"},
+        "features": not asked.no_features,
     }
     fresh = {
         "machine_types": types[:2],
         "protocol": {**protocol, "repeats": repeats + 1, "seed": 1},
         "sets": {"2": "all"},
+        "features": not asked.no_features,
     }
     return {"known": known, "fresh": {**common, **fresh, "features": False}}
 
@@ -98,29 +103,31 @@ def learn(folder: Path) -> None:
     print(paper.write(read_table(known), read_table(folder / "fresh.csv"), types, folder))
 
 
-def main() -> None:
-    """Do the next piece."""
+def arguments() -> argparse.ArgumentParser:
+    """Return the command line."""
     formatter = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=formatter)
     parser.add_argument("-o", dest="output", type=Path, required=True, metavar="DIR")
     parser.add_argument("--device", default="cuda:0", help="cuda:N, or cpu for core sets alone")
     parser.add_argument("--seconds", type=float, default=540, help="most seconds of this piece")
     parser.add_argument("--models", nargs="+", help="models of the zoo, NAME or NAME@BATCH")
+    parser.add_argument("--types", nargs="+", help="of the machine types, only these")
+    parser.add_argument("--no-features", action="store_true", help="do not measure features beside hogs")
     parser.add_argument("--window", type=float, default=0.4, help="seconds")
-    parser.add_argument(
-        "--repeats", type=int, default=5, help="runs of each pair; the fresh ones are one more"
-    )
-    parser.add_argument(
-        "--table", action="store_true", help="measure nothing: make predictor and table of DIR"
-    )
+    parser.add_argument("--repeats", type=int, default=5, help="runs of each pair; fresh: one more")
     parser.add_argument("--measure", action="store_true", help="leave predictor and table to a later --table")
-    asked = parser.parse_args()
+    parser.add_argument("--table", action="store_true", help="measure nothing: predictor and table of DIR")
+    return parser
+
+
+def main() -> None:
+    """Do the next piece."""
+    asked = arguments().parse_args()
     if asked.table:
         return learn(asked.output)
     began = time.monotonic()
     make_folder(asked.output)
-    models = asked.models or list(ON_CPU if asked.device == "cpu" else MODELS)
-    for name, spec in specs(asked.device, models, asked.window, asked.repeats).items():
+    for name, spec in specs(asked).items():
         path = asked.output / f"{name}.json"
         if not path.exists():
             write_atomically(path, json.dumps(spec, indent=1) + "\n")
