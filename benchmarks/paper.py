@@ -29,6 +29,7 @@ from planner.degradation.features import features_of
 from planner.degradation.predictor import Predictor, fit
 from planner.degradation.table import Table, read_table
 from planner.degradation.validation import Key, Runs, patterns_of, runs_of
+from planner.errors import InputError
 from planner.instance import Instance
 from planner.plan import Plan
 from planner.writing import make_folder, write_together
@@ -101,22 +102,29 @@ def half_of(table: Table) -> Table:
 
 
 def workload_plans(
-    machines: tuple[str, str], members: Sequence[str], known: Known, half: Known, fresh: Fresh, seed: int
+    machines: tuple[str, str],
+    members: Sequence[str],
+    known: Known,
+    half: Known | None,
+    fresh: Fresh,
+    seed: int,
 ) -> Plans:
-    """Return the plans of every method for one workload."""
+    """Return the plans of every method for one workload; without ``half``, of all but that one."""
     instance = predicted(machines, members, known)
     rng = np.random.default_rng([2026, seed])
     every = [_keys(machines, members, first) for first in itertools.combinations(range(REPLICAS), 2)]
     loaded = [_solved(instance, "least_loaded", seed) for seed in range(ORDERS)]
-    return {
+    plans = {
         "random": [every[i] for i in rng.integers(len(every), size=ORDERS)],
         "least_loaded": loaded,
         "least_loaded, best of 10": [min(loaded, key=fresh.mean)],
         "greedy": [_solved(instance, "greedy", 0)],
-        HALF: [_solved(predicted(machines, members, half), "auto", 0)],
         "auto": [_solved(instance, "auto", 0)],
         "oracle": [min(every, key=fresh.mean)],
     }
+    if half is not None:
+        plans[HALF] = [_solved(predicted(machines, members, half), "auto", 0)]
+    return plans
 
 
 def predicted(machines: tuple[str, str], members: Sequence[str], known: Known) -> Instance:
@@ -155,13 +163,14 @@ def summary(plans: Sequence[Plans], fresh: Fresh) -> dict[str, Any]:
     """Return sums, added latency, and the ratio of the baseline to each method with its interval."""
     chosen = np.random.default_rng(1).integers(len(plans), size=(RESAMPLES, len(plans)))
     drawn, rows = {}, {}
-    for method in METHODS:
+    methods = [m for m in METHODS if m in plans[0]]
+    for method in methods:
         means = np.array([np.mean([fresh.mean(p) for p in w[method]]) for w in plans])
         each = np.array([np.mean([_drawn(fresh, p) for p in w[method]], axis=0) for w in plans])  # (W, B)
         drawn[method] = np.array([each[index, b].sum() for b, index in enumerate(chosen)])
         added = sum(float(np.mean([fresh.added_ms(p) for p in w[method]])) for w in plans)
         rows[method] = {"sum": float(means.sum()), "added_ms": added}
-    for method in METHODS:
+    for method in methods:
         low, high = np.quantile(drawn[BASELINE] / drawn[method], [0.025, 0.975])
         ratio = rows[BASELINE]["sum"] / rows[method]["sum"]
         rows[method] |= {"ratio": ratio, "ratio_lower": float(low), "ratio_upper": float(high)}
@@ -174,9 +183,13 @@ def _drawn(fresh: Fresh, plan: Sequence[Key]) -> Floats:
 
 
 def _control(plans: Sequence[Plans], fresh: Fresh, chosen: NDArray[np.int64]) -> dict[str, float]:
-    """Return the ratio of the baseline's even runs to its odd runs, with its interval over workloads."""
+    """Return the ratio of the baseline's even runs to its odd runs, with its interval over workloads.
+
+    Plans that hold a pair with a single run are left out.
+    """
+    of = [[p for p in w[BASELINE] if all(len(fresh.runs[key].sums) > 1 for key in p)] for w in plans]
     halves = np.array(
-        [[np.mean([fresh.half(p, which) for p in w[BASELINE]]) for w in plans] for which in (0, 1)]
+        [[sum(fresh.half(p, which) for p in w) / max(1, len(w)) for w in of] for which in (0, 1)]
     )
     even, odd = halves[:, chosen].sum(axis=2)
     low, high = np.quantile(even / odd, [0.025, 0.975])
@@ -189,7 +202,7 @@ def text(found: Mapping[str, Any]) -> str:
         "# The paper's table on our hardware",
         "",
         f"Planned on {in_words(found['host'])}.",
-        "Core sets of one host, one at a time: not a cluster. What was done: PROTOCOL.md.",
+        "Machine types of one host, one at a time: not a cluster. What was done: PROTOCOL.md.",
     ]
     for name, part in found["machines"].items():
         lines += [
@@ -210,7 +223,11 @@ def text(found: Mapping[str, Any]) -> str:
 def compared(known: Table, fresh: Table, types: Sequence[str]) -> dict[str, Any]:
     """Return the summary of each two machines of these types, and of all workloads together."""
     models, counted = fresh.models, Fresh.of(fresh)
-    whole, half = Known.of(known), Known.of(half_of(known))
+    whole, half = Known.of(known), None
+    try:
+        half = Known.of(half_of(known))
+    except InputError as error:
+        print(f"no plans from half of the pairs: {error}", file=sys.stderr)
     rng = np.random.default_rng(2026)
     parts, everything = {}, []
     for machines in itertools.combinations_with_replacement(types, 2):
