@@ -9,6 +9,9 @@ DOCUMENTED := planner planner.instance planner.plan planner.result planner.rules
     planner.frames planner.plots planner.generate planner.errors planner.client planner.compiled \
     solvers '!solvers[.]' solvers.run solvers.child
 
+# Without files of bytecode each of the hundreds of processes that the tests start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test soak lint docs bench clean
 
 # Trains on what was measured, builds the quick-start instance, plans it, and measures two plans on this host.
