@@ -4,8 +4,8 @@ Where only pairs and room matter, replicas *drift* (:mod:`solvers.drift`), and a
 (:mod:`solvers.heat_bath`) sees to the rest and to the end. As many searches as there are processors, at most
 eight, go their own ways in threads; the best plan of any counts.
 
-Most states of a warm drift are some moves away from a good one, so now and then a copy is *quenched*: cooled
-in a moment, every eighth time in eight moments. A plan without any conflict is found so long before the end.
+A warm drift is some moves away from a good state, so now and then a copy is *quenched*: cooled in a moment.
+A plan without any conflict is found so long before the end.
 """
 
 from __future__ import annotations
@@ -21,15 +21,13 @@ from solvers.levels import Level
 from solvers.run import Run
 
 _BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
-_BATCH = 1_000_000  # steps between two in a drift
+_BATCH, _ENDLESS = 1_000_000, 2**62  # replicas asked between two in a drift; and in all
 _TEPID, _FROZEN = 0.1, 0.01  # temperatures of a heat bath, as shares of the one at which most moves
 _LEAST, _PER_BATHED = 40_000, 100_000  # its steps, below which it does not pay; and after which, a replica
-_STEP_NS, _SLOWLY_NS = 25.0, 100.0  # nanoseconds that a step of a drift takes, and may take
-_HOT, _COLD, _QUENCHED = 0.2, 0.045, 0.001  # its temperatures, as shares of the one at which many move
-_PER_DRIFTING = 100_000_000  # its steps after which more have not helped
-_POLISH_NS = 2e8  # nanoseconds in a heat bath after a slow quench
-_EVERY, _SLOW = 10, 8  # batches between two quenches; every so many is so many times as long
-_QUENCH, _SWEEPS = 1_000_000, 50  # steps of one, or for each replica and machine if that is more
+_ROUNDS = (0.1, 0.9)  # of the time of a drift: the first finds what is easy soon, the second what is hard
+_COLD, _QUENCHED = 0.3, 0.02  # temperatures of a drift at the end and of a quench, as shares of the first
+_EVERY, _QUENCH = 5, 100  # batches between two quenches; sweeps of one
+_FIRM = 10  # times the pressure of a drift that limits have in a quench: it is to end within them
 _TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
 
 
@@ -65,77 +63,44 @@ def bathe(level: Level, run: Run, seconds: float, base: int | None = None, *, wa
 
 
 def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -> None:
-    """Let replicas drift between softened machines for about these seconds; keep the best state."""
-    began, search = run.elapsed, level.search
-    soft = Level.of(drift.softened(level.c), search.who, search.where, level.seed)
-    soft.search.cost[0] = search.cost[0]
-    restless = _restless(level, soft)
+    """Let replicas drift for about these seconds, first briefly and then slowly; keep the best state."""
+    began = run.elapsed
+    start = level.drifting(level.seed)
+    restless = drift.restless(start.copy(), level.scale)
     if restless is None:
         return
-    levels = _twins(soft)
-    records = [drift.record(level.c, one.fleet, one.search) for one in levels]
+    states = [start, *(level.drifting(level.seed + 1 + n) for n in range(_TWINS))]
     seconds -= run.elapsed - began
-    steps = int(min(seconds * 1e9 / _STEP_NS, search.who.size * _PER_DRIFTING)) + 1
-    price = drift.PRESSURE * _HOT * restless
-    fast = max(_QUENCH, _SWEEPS * search.who.size * soft.fleet.machine.shape[0])
-    cooling = Cooling(seconds, steps, _BATCH, _HOT * restless, _COLD * restless)
-    with _threads(len(levels)) as each_of:
+    sweeps = _BATCH // level.search.who.size + 1
+    pressure, cold = drift.PRESSURE * restless, _COLD * restless
+    with _threads(len(states)) as each_of:
         batches = 0
 
-        def batch(steps: int, hot: float, cold: float) -> None:
+        def batch(sweeps: int, hot: float, cold: float) -> None:
             nonlocal batches
             batches += 1
-            slow = batches % (_SLOW * _EVERY) == 0
-            quench = fast * (_SLOW if slow else 1) if batches % _EVERY == 0 else 0
-            if quench * _SLOWLY_NS > run.remaining * 1e9:
-                quench = 0
-            bathing = level.restless() if quench and slow else None
+            quench = batches % _EVERY == 0
 
             def one(n: int) -> None:
-                x = levels[n]
-                drift.drift(x.x, x.fleet, x.search, records[n], steps, hot, cold, price, x.penalty)
+                drift.drift(states[n], sweeps, hot, cold, pressure)
                 if quench:
-                    _quench(level, x, records[n], quench, cold, _QUENCHED * restless, price)
-                if bathing:
-                    _polish(level, records[n], bathing)
+                    _quench(states[n], cold, pressure)
 
             each_of(one)
-            for record in records:
-                if record.cost[0] != drift.NOTHING:
-                    level.take(record.where, int(record.cost[0]))
+            for d in states:
+                if d.best[0] != drift.NOTHING:
+                    level.take(d.best_where, int(d.best[0]))
 
-        cooling.run(level, run, base, batch)
-
-
-def _restless(level: Level, soft: Level) -> float | None:
-    """Return a temperature at which many replicas drift, found on a copy of the state."""
-    x = soft.twin(level.seed)
-    record = drift.record(level.c, x.fleet, x.search)
-    return drift.restless(x.x, x.fleet, x.search, record, level.scale, level.penalty)
+        for share in _ROUNDS:
+            Cooling(share * seconds, _ENDLESS, sweeps, restless, cold).run(level, run, base, batch)
 
 
-def _quench(
-    level: Level, drifting: Level, record: drift.Record, steps: int, hot: float, cold: float, price: float
-) -> None:
-    """Cool a copy of a drifting state fast; write what it finds into the record if it is better."""
-    x = drifting.twin(drifting.seed)
-    found = drift.record(level.c, x.fleet, x.search)
-    drift.drift(x.x, x.fleet, x.search, found, steps, hot, cold, price, x.penalty)
-    if found.cost[0] < record.cost[0]:
-        record.cost[:], record.where[:] = found.cost, found.where
-
-
-def _polish(level: Level, record: drift.Record, restless: float) -> None:
-    """Exchange replicas in the record's state for a moment: a cold drift cannot where machines are full."""
-    if record.cost[0] == drift.NOTHING:
-        return
-    x = level.twin(level.seed)
-    x.go_to(record.where, int(record.cost[0]))
-    desk = heat_bath.desk(x.x, x.fleet, x.search)
-    steps = int(_POLISH_NS / heat_bath.step_ns(x.fleet, x.search)) + 1
-    heat_bath.bathe(x.x, x.fleet, x.search, desk, steps, _TEPID * restless, _FROZEN * restless, x.penalty)
-    if not x.search.penalised[0] and x.search.cost[0] < record.cost[0]:
-        record.cost[:], record.where[:] = x.search.cost, x.search.where
+def _quench(d: drift.Drifting, hot: float, pressure: float) -> None:
+    """Cool a copy of a drifting state fast; if what it finds is better, keep it."""
+    x = d.copy()
+    drift.drift(x, _QUENCH, hot, _QUENCHED * hot, _FIRM * pressure)
+    if x.best[0] < d.best[0]:
+        d.best[:], d.best_where[:] = x.best, x.best_where
 
 
 def _twins(level: Level) -> list[Level]:

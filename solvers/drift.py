@@ -1,25 +1,24 @@
 """Drift: local search's moves where machines hold many replicas and only pairs and room matter.
 
-A step takes a random replica and a random machine and asks what it would cost to go there. The sums that
-the fleet keeps per machine and model (``pull``) answer with two memory reads, so that tens of millions of
-steps a second are refused or accepted as Metropolis would.
+A sweep asks each replica in turn where it wants to be: on machine n, its own among them, with probability
+``exp(-cost_n / T) / Z`` (heat bath). What it would cost on each machine is one row of a table that is kept, a
+cache line or two, so that a replica that stays, as most do, takes some twenty nanoseconds for all machines
+together: the number that is drawn first says how much more another machine may cost, and the least of the row
+is mostly above that. Where a replica does move, the rows of the models that have a cost beside it are
+brought up to date.
 
 Full machines take nobody, and exchanges are refused almost always, so what limits a machine is *soft*: it
-may hold up to ``_SPARE`` replicas more than its slots and resources allow, at a price of
-``PRESSURE`` temperatures times the square of each excess, counted in mean replicas. States in which nothing
-exceeds a limit come by again and again; the best of them is kept. Rules and SLOs stay hard:
-:func:`solvers.anneal.attempt` knows them.
+may hold more than its slots and resources allow, at a price of ``PRESSURE`` temperatures (the highest) times
+the square of each excess, counted in mean replicas. States in which nothing exceeds a limit come by again and
+again; the best of them is kept. Which machines a model may be on stays hard.
 
-The temperatures follow from the instance: the first is doubled or halved until a share ``_RESTLESS`` of the
-steps moves.
-
-Source: D. S. Johnson, C. R. Aragon, L. A. McGeoch, C. Schevon, "Optimization by Simulated Annealing: an
-Experimental Evaluation; Part I, Graph Partitioning", Operations Research 37, 1989, for soft limits.
+Source: R. J. Glauber, "Time-dependent statistics of the Ising model", J. Math. Phys. 4, 1963; for soft limits
+D. S. Johnson, C. R. Aragon, L. A. McGeoch, C. Schevon, "Optimization by Simulated Annealing: an Experimental
+Evaluation; Part I, Graph Partitioning", Operations Research 37, 1989.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -27,27 +26,54 @@ from numpy.typing import NDArray
 
 from planner.compiled import UNLIMITED, Compiled
 from solvers import anneal
-from solvers.anneal import Search, draw
-from solvers.fleet import CROWD, NONE, POOL, USED, Fleet, fits, step
-from solvers.terms import KIND, PRICE, Ints, Terms, kernel
+from solvers.anneal import Search
+from solvers.fleet import CROWD, NONE, POOL, USED, Fleet
+from solvers.terms import ALLOWED, BACKGROUND_COST, KIND, PRICE, Ints, Terms, fast_kernel, inlined
 
-_SPARE = 4  # mean replicas that a machine may hold beyond its limits
 PRESSURE = 0.3  # what the square of an excess costs, in temperatures at the start
-_RARE = np.exp(-3.0)  # probability of a step that costs three temperatures
 NOTHING = np.iinfo(np.int64).max
-_RESTLESS, _SAMPLE = 0.4, 20_000
+_RESTLESS = 0.15  # share of the replicas that move in a sweep at the first temperature
+_SAMPLE = 30  # sweeps that tell it
+_FORBIDDEN = 2.0**60
+_BINS = 12  # bits of a random number that say how good another machine must be
+
+Floats = NDArray[np.float64]
 
 
-class Record(NamedTuple):
-    """The true limits, and the best state that keeps them. P pools, R resources, N replicas."""
+class Drifting(NamedTuple):
+    """A state of drifting replicas, and the best one that kept all limits.
 
-    limit: Ints  # (P, 1 + R): slots, then capacity of each resource
-    unit: NDArray[np.float64]  # (1 + R,): what a mean replica takes of each
-    alone: Ints  # (P, T, 2): background cost of a replica; and less what one of its own model costs it
-    over: Ints  # (M,): how many limits each machine exceeds
-    exceeded: Ints  # (1,): their sum
-    where: Ints  # (N,): where the replicas were in the best state
-    cost: Ints  # (1,): its cost; NOTHING if there is none
+    N free replicas, M machines, K types, T models, L limits: slots and each resource.
+    """
+
+    who: Ints  # (N,) models
+    where: Ints  # (N,) machines
+    row: Floats  # (T, M) what a replica of each model costs beside all that each machine holds; whole numbers
+    itself: Ints  # (K, T) pair cost of two replicas of one model
+    kind: Ints  # (M,)
+    price: Ints  # (M,)
+    crowd: Ints  # (M,) replicas, also those that cannot move
+    first: Ints  # (K, T + 1) neighbours of t on type k are near[first[k, t] : first[k, t + 1]]
+    near: Ints  # (E,) a model whose pair cost with t is not 0
+    both: Floats  # (E,) that cost
+    need: Ints  # (K, T, L)
+    held: Ints  # (M, L)
+    limit: Ints  # (M, L)
+    unit: Floats  # (L,) what a mean replica needs
+    over: Ints  # (M,) how many limits each machine exceeds
+    exceeded: Ints  # (1,) their sum
+    come: Floats  # (M,) price and pressure of one more replica, resources apart
+    leave: Floats  # (M,) the same of the last one that came
+    chance: Floats  # (M,) room for the probabilities of one replica
+    threshold: Floats  # (2 ** _BINS,) how many temperatures another machine may cost more, by random number
+    random: NDArray[np.uint64]  # (1,)
+    cost: Ints  # (1,) of the state
+    best: Ints  # (1,) cost of the best state; NOTHING if there is none
+    best_where: Ints  # (N,) that state
+
+    def copy(self) -> Drifting:
+        """Return the same state, to go its own way."""
+        return Drifting._make(array.copy() for array in self)
 
 
 def suits(c: Compiled) -> bool:
@@ -58,130 +84,211 @@ def suits(c: Compiled) -> bool:
     return not tracked and not counted
 
 
-def softened(c: Compiled) -> Compiled:
-    """Return the problem with room for some replicas more on each machine."""
-    slots = np.minimum(c.slots, c.replicas.sum())
-    room = _SPARE * _units(c)
-    return dataclasses.replace(
-        c, slots=slots + _SPARE, capacity=c.capacity + np.ceil(room[1:]).astype(np.int64)[None, :]
+def drifting(c: Compiled, x: Terms, f: Fleet, s: Search, penalty: int, seed: int) -> Drifting:
+    """Return the state of a search as one of drifting replicas; those that are nowhere have come somewhere.
+
+    ``f`` keeps ``pull``; ``penalty`` is what a replica that is nowhere adds to the cost of ``s``.
+    """
+    pool = f.machine[:, POOL]
+    place = x.place[pool]
+    row = (f.pull + place[:, :, BACKGROUND_COST].T).astype(np.float64)
+    row[place[:, :, ALLOWED].T == 0] = _FORBIDDEN
+    limit = np.column_stack([np.minimum(c.slots, c.replicas.sum()), c.capacity])[pool]
+    need = np.concatenate([np.ones_like(x.demand[:, :, :1]), x.demand], axis=2)
+    mean = np.average(need.mean(axis=0), axis=0, weights=np.maximum(c.replicas, 1))
+    held = f.machine[:, [CROWD, *range(USED, f.machine.shape[1])]]
+    over = (held > limit).sum(axis=1)
+    machines, bins = pool.size, 2**_BINS
+    drawn = np.maximum(np.arange(bins), 1) / bins
+    threshold = np.log(max(machines - 1, 1) * (1 - drawn) / drawn)
+    threshold[0] = _FORBIDDEN
+    d = Drifting(
+        who=s.who.copy(),
+        where=s.where.copy(),
+        row=row,
+        itself=np.diagonal(c.cost + c.cost.transpose(0, 2, 1), axis1=1, axis2=2).copy(),
+        kind=x.pool[pool, KIND].copy(),
+        price=x.pool[pool, PRICE].copy(),
+        crowd=f.machine[:, CROWD].copy(),
+        first=x.first.copy(),
+        near=x.near[:, 0].copy(),
+        both=x.near[:, 1].astype(np.float64),
+        need=need,
+        held=held,
+        limit=limit,
+        unit=np.maximum(mean, 1.0),
+        over=over,
+        exceeded=np.array([over.sum()]),
+        come=np.zeros(machines),
+        leave=np.zeros(machines),
+        chance=np.zeros(machines),
+        threshold=threshold,
+        random=np.random.default_rng(seed).integers(1, 2**63, 1).astype(np.uint64),
+        cost=s.cost - penalty * s.penalised,
+        best=np.array([NOTHING]),
+        best_where=s.where.copy(),
     )
+    for a in np.flatnonzero(d.where == NONE).tolist():
+        _hop(d, a, int(row[d.who[a]].argmin()), 0.0)
+    d.best[0] = NOTHING  # what was counted so far lacked replicas
+    return d
 
 
-def _units(c: Compiled) -> NDArray[np.float64]:
-    """Return (1 + R,): one slot, and what a mean replica takes of each resource."""
-    mean = np.average(c.demand.mean(axis=0), axis=0, weights=np.maximum(c.replicas, 1))
-    return np.concatenate([[1.0], np.maximum(mean, 1.0)])
+def restless(d: Drifting, scale: float) -> float | None:
+    """Return a temperature at which many replicas move, found by trying from ``scale`` on; None if none does.
 
-
-def record(c: Compiled, fleet: Fleet, search: Search) -> Record:
-    """Return the record of a search on machines softened from those of ``c``, in the state that it is in."""
-    slots = np.minimum(c.slots, c.replicas.sum())
-    limit = np.column_stack([slots, c.capacity])
-    held = fleet.machine[:, [CROWD, *range(USED, fleet.machine.shape[1])]]
-    over = (held > limit[fleet.machine[:, POOL]]).sum(axis=1)
-    both = 2 * np.diagonal(c.cost, axis1=1, axis2=2)[c.type_of]
-    alone = np.stack([c.background_cost, c.background_cost - both], axis=2)
-    return Record(
-        limit, _units(c), alone, over, np.array([over.sum()]), search.where.copy(), np.array([NOTHING])
-    )
-
-
-def restless(x: Terms, f: Fleet, s: Search, d: Record, scale: float, penalty: int) -> float | None:
-    """Return a temperature at which many steps move, found by trying from ``scale`` on; None if none does."""
+    ``d`` is lost.
+    """
 
     def moved(temperature: float) -> float:
-        return drift(x, f, s, d, _SAMPLE, temperature, temperature, PRESSURE * temperature, penalty) / _SAMPLE
+        moves = drift(d, _SAMPLE, temperature, temperature, PRESSURE * temperature)
+        return moves / (_SAMPLE * max(d.who.size, 1))
 
     return anneal.restless(moved, _RESTLESS, scale, within=1.1)
 
 
-@kernel
-def _costs(x: Terms, f: Fleet, d: Record, m: int, n: int, t: int, penalty: int) -> int:
-    """Return what moving a replica of t from machine m, or from nowhere, to n costs."""
-    p = f.machine[n, POOL]
-    cost = f.pull[t, n] + d.alone[p, t, 0]
-    if f.machine[n, CROWD] == 0:
-        cost += x.pool[p, PRICE]
-    if m == NONE:
-        return int(cost - penalty)
-    p = f.machine[m, POOL]
-    cost -= f.pull[t, m] + d.alone[p, t, 1]
-    if f.machine[m, CROWD] == 1:
-        cost -= x.pool[p, PRICE]
-    return int(cost)
+@fast_kernel
+def _weigh(
+    row: Floats, come: Floats, chance: Floats, t: int, m: int, least: float, temperature: float
+) -> float:
+    """Write ``exp(-(cost - least) / temperature)`` for each machine but m; return their sum.
+
+    ``chance`` holds what resources add. The exponential is (1 - y / 1024) ** 1024, of which compilers make
+    vectors.
+    """
+    share = 1.0 / (1024.0 * temperature)
+    for n in range(come.size):
+        y = max(0.0, 1.0 - (row[t, n] + come[n] + chance[n] - least) * share)
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        y *= y
+        chance[n] = y
+    chance[m] = 0.0
+    total = 0.0
+    for n in range(come.size):
+        total += chance[n]
+    return total
 
 
-@kernel
-def _excess(x: Terms, f: Fleet, d: Record, m: int, t: int, sign: int) -> tuple[float, int]:
-    """Return how the squared excesses of machine m, and the limits exceeded, change as t comes or leaves."""
-    squares, over = 0.0, 0
+@inlined
+def _squeeze(d: Drifting, m: int, t: int, sign: int) -> float:
+    """Return how the squared excesses of resources on machine m change as a replica of t comes or leaves."""
+    change = 0.0
+    for r in range(1, d.unit.size):
+        before = d.held[m, r] - d.limit[m, r]
+        after = before + sign * d.need[d.kind[m], t, r]
+        change += (max(after, 0) / d.unit[r]) ** 2 - (max(before, 0) / d.unit[r]) ** 2
+    return change
+
+
+@inlined
+def _assess(d: Drifting, m: int, pressure: float) -> None:
+    """Write what coming to and leaving machine m costs and saves, and which limits it exceeds."""
+    e, over = d.held[m, 0] - d.limit[m, 0], 0
+    d.come[m] = (d.price[m] if d.crowd[m] == 0 else 0) + (pressure * (2 * e + 1) if e >= 0 else 0.0)
+    d.leave[m] = (d.price[m] if d.crowd[m] == 1 else 0) + (pressure * (2 * e - 1) if e > 0 else 0.0)
+    for r in range(d.unit.size):
+        if d.held[m, r] > d.limit[m, r]:
+            over += 1
+    d.exceeded[0] += over - d.over[m]
+    d.over[m] = over
+
+
+@inlined
+def _count(d: Drifting, m: int, t: int, sign: int) -> None:
+    """Let machine m, its rows apart, know that a replica of t came or left."""
+    for r in range(d.unit.size):
+        d.held[m, r] += sign * d.need[d.kind[m], t, r]
+    if d.crowd[m] == (0 if sign > 0 else 1):
+        d.cost[0] += sign * d.price[m]
+    d.crowd[m] += sign
+
+
+@inlined
+def _hop(d: Drifting, a: int, n: int, pressure: float) -> None:
+    """Move replica a, from its machine or from nowhere, to machine n."""
+    t, m = d.who[a], d.where[a]
+    d.cost[0] += int(d.row[t, n])
+    k = d.kind[n]
     if m != NONE:
-        p = f.machine[m, POOL]
-        k = x.pool[p, KIND]
-        for r in range(d.unit.size):
-            before = (f.machine[m, CROWD] if r == 0 else f.machine[m, USED + r - 1]) - d.limit[p, r]
-            after = before + sign * (1 if r == 0 else x.demand[k, t, r - 1])
-            if after > 0:
-                squares += (after / d.unit[r]) ** 2
-                over += 1
-            if before > 0:
-                squares -= (before / d.unit[r]) ** 2
-                over -= 1
-    return squares, over
+        d.cost[0] -= int(d.row[t, m]) - d.itself[d.kind[m], t]
+        if d.kind[m] == k:
+            for i in range(d.first[k, t], d.first[k, t + 1]):
+                d.row[d.near[i], m] -= d.both[i]
+                d.row[d.near[i], n] += d.both[i]
+        else:
+            for i in range(d.first[d.kind[m], t], d.first[d.kind[m], t + 1]):
+                d.row[d.near[i], m] -= d.both[i]
+        _count(d, m, t, -1)
+        _assess(d, m, pressure)
+    if m == NONE or d.kind[m] != k:
+        for i in range(d.first[k, t], d.first[k, t + 1]):
+            d.row[d.near[i], n] += d.both[i]
+    _count(d, n, t, 1)
+    _assess(d, n, pressure)
+    d.where[a] = n
+    if d.exceeded[0] == 0 and d.cost[0] < d.best[0]:
+        d.best[0] = d.cost[0]
+        for b in range(d.who.size):
+            d.best_where[b] = d.where[b]
 
 
-@kernel
-def _hop(x: Terms, f: Fleet, s: Search, a: int, n: int, cost: int) -> None:
-    """Move replica a to machine n; bring up to date what this module looks at, and nothing else."""
-    t, m = s.who[a], s.where[a]
-    if m == NONE:
-        s.penalised[0] -= 1
-    else:
-        step(x, f, m, t, -1)
-    step(x, f, n, t, 1)
-    s.where[a] = n
-    s.cost[0] += cost
-
-
-@kernel
-def drift(
-    x: Terms,
-    f: Fleet,
-    s: Search,
-    d: Record,
-    steps: int,
-    hot: float,
-    cold: float,
-    price: float,
-    penalty: int,
+@inlined
+def _chosen(
+    d: Drifting, t: int, m: int, stay: float, least: float, drawn: float, temperature: float, pressure: float
 ) -> int:
-    """Make ``steps`` steps from hot to cold, excesses at ``price``; return how many moved a replica."""
-    machines, replicas = f.machine.shape[0], s.who.size
-    falling = (cold / hot) ** (1.0 / steps)
-    temperature, moved = hot, 0
-    for _ in range(steps):
+    """Return the machine that a number in [0, 1) chooses for a replica of t on machine m; NONE: that one."""
+    for n in range(d.chance.size):
+        d.chance[n] = pressure * _squeeze(d, n, t, 1) if d.unit.size > 1 else 0.0
+    lowest = min(least, stay)
+    total = _weigh(d.row, d.come, d.chance, t, m, lowest, temperature)
+    left = (total + np.exp((lowest - stay) / temperature)) * drawn
+    chosen = NONE
+    for n in range(d.chance.size):
+        if chosen == NONE and left < total:
+            left -= d.chance[n]
+            chosen = n if left < 0.0 else NONE
+    return chosen
+
+
+@fast_kernel
+def drift(d: Drifting, sweeps: int, hot: float, cold: float, pressure: float) -> int:
+    """Make ``sweeps`` sweeps from hot to cold, squared excesses at ``pressure``; return how many moves.
+
+    What is done for a replica that stays is written out here: calls that hand on the whole state cost more.
+    """
+    for m in range(d.come.size):
+        _assess(d, m, pressure)
+    who, where, row, itself, kind = d.who, d.where, d.row, d.itself, d.kind
+    come, leave, over, threshold, z = d.come, d.leave, d.over, d.threshold, d.random[0]
+    falling, temperature, moved = (cold / hot) ** (1.0 / sweeps), hot, 0
+    for _ in range(sweeps):
         temperature *= falling
-        a, n = int(draw(s) * replicas), int(draw(s) * machines)
-        t, m = s.who[a], s.where[a]
-        if m == n:
-            continue
-        cost, luck = _costs(x, f, d, m, n, t, penalty), draw(s)
-        rare = luck > _RARE and cost > 3.0 * temperature
-        if rare and (m == NONE or d.over[m] == 0):
-            continue
-        back, less = _excess(x, f, d, m, t, -1)
-        there, more = _excess(x, f, d, n, t, 1)
-        limit = -temperature * np.log(luck) - price * (there + back)
-        if cost > limit or not fits(x, f, n, NONE, t):
-            continue
-        _hop(x, f, s, a, n, cost)
-        moved += 1
-        d.over[n] += more
-        if m != NONE:
-            d.over[m] += less
-        d.exceeded[0] += more + less
-        if d.exceeded[0] == 0 and s.penalised[0] == 0 and s.cost[0] < d.cost[0]:
-            d.cost[0] = s.cost[0]
-            for r in range(replicas):
-                d.where[r] = s.where[r]
+        for a in range(who.size):
+            t, m = who[a], where[a]
+            stay = row[t, m] - itself[kind[m], t] + leave[m]
+            if over[m] > 0:
+                stay -= pressure * _squeeze(d, m, t, -1)
+            least = _FORBIDDEN
+            for n in range(come.size):
+                cost = row[t, n] + come[n]
+                cost = cost if n != m else _FORBIDDEN
+                least = min(least, cost)
+            z ^= z >> np.uint64(12)  # xorshift64*, Vigna 2016
+            z ^= z << np.uint64(25)
+            z ^= z >> np.uint64(27)
+            drawn = z * np.uint64(2685821657736338717)
+            if least - stay <= temperature * threshold[drawn >> np.uint64(64 - _BINS)]:
+                n = _chosen(d, t, m, stay, least, drawn / 18446744073709551616.0, temperature, pressure)
+                if n != NONE:
+                    _hop(d, a, n, pressure)
+                    moved += 1
+    d.random[0] = z
     return moved

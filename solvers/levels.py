@@ -82,6 +82,10 @@ class Level:
         self.search = start_search(self.c, self.fleet, who, where, self.seed)
         self.search.cost[0] = cost
 
+    def drifting(self, seed: int) -> drift.Drifting:
+        """Return the state of the search as one that drifts."""
+        return drift.drifting(self.c, self.x, self.fleet, self.search, self.penalty, seed)
+
     def restless(self) -> float | None:
         """Return a temperature at which most steps of a heat bath move, found on a copy of the state.
 

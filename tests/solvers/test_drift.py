@@ -11,40 +11,25 @@ from planner.instance import Rules
 from planner.plan import Plan
 from planner.result import Stop
 from solvers import drift, solve
-from solvers.fleet import CROWD, NONE, plan_of
+from solvers.fleet import NONE, POOL, plan_of
 from solvers.levels import Level
 from solvers.terms import Ints
 from tests.solvers.checks import check
 from tests.solvers.crowds import dear, level_of
 
 
-def _softened(level: Level) -> tuple[Level, drift.Record]:
-    soft = Level.of(drift.softened(level.c), level.search.who, level.search.where, 0)
-    return soft, drift.record(level.c, soft.fleet, soft.search)
+def _drift(d: drift.Drifting, sweeps: int, temperature: float) -> int:
+    return drift.drift(d, sweeps, temperature, temperature, drift.PRESSURE * temperature)
 
 
-def _drift(soft: Level, record: drift.Record, steps: int, temperature: float) -> int:
-    return drift.drift(
-        soft.x,
-        soft.fleet,
-        soft.search,
-        record,
-        steps,
-        temperature,
-        temperature,
-        drift.PRESSURE * temperature,
-        soft.penalty,
-    )
-
-
-def _temperature(soft: Level, record: drift.Record) -> float:
-    found = drift.restless(soft.x, soft.fleet, soft.search, record, soft.scale, soft.penalty)
+def _temperature(level: Level) -> float:
+    found = drift.restless(level.drifting(1), level.scale)
     assert found is not None
     return found
 
 
 def _plan(level: Level, where: Ints) -> Plan:
-    return plan_of(Level.of(level.c, level.search.who, where, 0).fleet)
+    return Plan.from_assignment(level.fleet.machine[:, POOL], where, level.search.who)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -53,62 +38,96 @@ def test_costs_and_excesses_are_counted_exactly(seed: int) -> None:
     level = level_of(instance)
     assert level.drifts
     before = objective_of(instance, plan_of(level.fleet))
-    soft, record = _softened(level)
-    temperature = _temperature(*_softened(level))
-    exceeded = 0
+    d, temperature, exceeded = level.drifting(0), _temperature(level), 0
     for share in np.geomspace(1, 1e-3, 30):
-        _drift(soft, record, 500, temperature * share)
-        plan = _plan(soft, soft.search.where)
-        assert objective_of(instance, plan) == before + soft.search.cost[0]
-        fresh = drift.record(
-            level.c, Level.of(soft.c, soft.search.who, soft.search.where, 0).fleet, soft.search
-        )
-        assert (fresh.over == record.over).all()
-        assert fresh.exceeded[0] == record.exceeded[0] == record.over.sum()
-        assert evaluate(instance, plan).valid == (record.exceeded[0] == 0)
-        exceeded += int(record.exceeded[0])
+        _drift(d, 20, temperature * share)
+        plan = _plan(level, d.where)
+        assert objective_of(instance, plan) == before + d.cost[0]
+        assert d.exceeded[0] == d.over.sum()
+        assert evaluate(instance, plan).valid == (d.exceeded[0] == 0)
+        exceeded += int(d.exceeded[0])
     assert exceeded > 0
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_record_is_a_valid_plan_at_its_cost(seed: int) -> None:
+def test_the_best_state_is_a_valid_plan_at_its_cost(seed: int) -> None:
     instance = dear(seed, slots=(20, 24), tightness=0.9)
     level = level_of(instance)
     before = objective_of(instance, plan_of(level.fleet))
-    soft, record = _softened(level)
-    assert record.cost[0] == drift.NOTHING
-    temperature = _temperature(*_softened(level))
+    d, temperature = level.drifting(0), _temperature(level)
+    assert d.best[0] == drift.NOTHING
     for share in np.geomspace(0.3, 1e-3, 20):
-        _drift(soft, record, 5_000, temperature * share)
-    found = evaluate(instance, _plan(level, record.where))
+        drift.drift(d, 100, temperature * share, temperature * share, 10 * drift.PRESSURE * temperature)
+    found = evaluate(instance, _plan(level, d.best_where))
     assert found.valid, found.violations
-    assert found.objective == before + record.cost[0] < before
-
-
-def test_no_machine_holds_more_than_it_was_softened_by() -> None:
-    instance = crowded(120, 4, "random", slots=True)
-    soft, record = _softened(level_of(instance))
-    for _ in range(20):
-        _drift(soft, record, 1_000, 1e9)
-        assert soft.fleet.machine[:, CROWD].max() <= 34
+    assert found.objective == before + d.best[0] < before
 
 
 def test_replicas_without_a_machine_are_placed() -> None:
     instance = crowded(120, 4, "random", slots=True)
     level = level_of(instance)
     level = Level.of(level.c, level.search.who, np.full(120, NONE), 0)
-    soft, record = _softened(level)
+    d = level.drifting(0)
+    assert (d.where != NONE).all()
     for temperature in np.geomspace(1e6, 1e3, 20):
-        _drift(soft, record, 2_000, temperature)
-    assert not soft.nowhere.size
-    assert evaluate(instance, _plan(level, record.where)).valid
+        _drift(d, 100, temperature)
+    plan = _plan(level, d.best_where)
+    assert evaluate(instance, plan).valid
+    assert objective_of(instance, plan) == d.best[0] + 120 * level.penalty
 
 
-def test_the_first_temperature_moves_many() -> None:
-    soft, record = _softened(level_of(crowded(120, 4, "random", slots=True)))
-    temperature = _temperature(soft, record)
-    assert 0.3 < _drift(soft, record, 20_000, temperature) / 20_000 < 0.5
-    assert _drift(soft, record, 20_000, temperature / 4) / 20_000 < 0.25
+def test_a_model_stays_off_machines_that_it_may_not_use() -> None:
+    plain = crowded(120, 4, "random", slots=True)
+    half = plain.machine_types[0].model_copy(update={"count": 2})
+    kinds = (half, half.model_copy(update={"name": "other"}))
+    names = [m.name for m in plain.models]
+    models = tuple(
+        m.model_copy(update={"latency_ms": dict.fromkeys(("type-0", "other"), 10.0)}) for m in plain.models
+    )
+    both = np.repeat(plain.degradation, 2, axis=0)
+    instance = plain.replace(
+        machine_types=kinds,
+        models=models,
+        degradation=both,
+        rules=Rules(allow={n: ("other",) for n in names[:9]}),
+    )
+    level = level_of(instance)
+    d = level.drifting(0)
+    for temperature in (1e9, 1e5, 1e3):
+        _drift(d, 50, temperature)
+        assert (level.fleet.machine[d.where[:9], POOL] == 1).all()
+        assert len(set(d.where.tolist())) > 1
+
+
+def test_states_come_by_as_often_as_their_energies_say() -> None:
+    """Three replicas that can move, on two machines that hold others: eight states at equilibrium."""
+    plain = crowded(40, 2, "random", slots=False)
+    level = level_of(plain)
+    free = np.arange(3)
+    d = level.drifting(0)
+    d = d._replace(who=d.who[free].copy(), where=d.where[free].copy(), best_where=d.best_where[free].copy())
+    temperature, pressure = 2e6, 1e6
+    d.limit[:] = d.held[:, :1] if d.limit.shape[1] == 1 else d.held
+    seen: dict[tuple[int, ...], int] = {}
+    energy: dict[tuple[int, ...], float] = {}
+    for _ in range(40_000):
+        drift.drift(d, 1, temperature, temperature, pressure)
+        state = tuple(d.where.tolist())
+        excess = np.maximum(d.held - d.limit, 0) / d.unit
+        energy[state] = float(d.cost[0]) + pressure * float((excess**2).sum())
+        seen[state] = seen.get(state, 0) + 1
+    expected = np.exp(-np.array([energy[s] - min(energy.values()) for s in seen]) / temperature)
+    share = np.array(list(seen.values())) / 40_000
+    assert len(seen) == 8
+    assert share == pytest.approx(expected / expected.sum(), abs=0.012)
+
+
+def test_the_first_temperature_moves_some() -> None:
+    level = level_of(crowded(120, 4, "random", slots=True))
+    temperature = _temperature(level)
+    d = level.drifting(0)
+    assert 0.1 < _drift(d, 200, temperature) / (200 * 120) < 0.25
+    assert _drift(d, 200, temperature / 4) / (200 * 120) < 0.1
 
 
 def test_only_pairs_and_room_are_known() -> None:
