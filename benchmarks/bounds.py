@@ -30,6 +30,7 @@ from planner.instance import Instance
 
 PLANNER = Path(sys.executable).with_name("planner")
 CROWDS = ((800, 8, False), (800, 8, True), (2_000, 15, True), (5_000, 15, True))
+LONG = 180  # seconds after which the best plan is what those of 60 s are compared with
 ITEMS, DENSITIES = (25, 30, 35, 40, 45), (0.25, 0.5, 0.75)
 
 
@@ -74,6 +75,8 @@ def cases(seeds: int) -> Iterator[Case]:
             yield Case(group, partial(quadratic, items, density, capacity, types=types, seed=seed), 60)
     for (models, machines, slots), kind in product(CROWDS, ("random", "geometric", "colourable")):
         yield Case("crowded", partial(crowded, models, machines, kind, slots=slots), 60)
+    for (models, machines, slots), kind in product(CROWDS[::2], ("random", "geometric")):
+        yield Case("long", partial(crowded, models, machines, kind, slots=slots), LONG)
     for make, limit in FLEETS:
         yield Case("fleet", make, limit)
 

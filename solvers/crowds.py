@@ -24,10 +24,15 @@ _BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
 _BATCH, _ENDLESS = 1_000_000, 2**62  # replicas asked between two in a drift; and in all
 _TEPID, _FROZEN = 0.1, 0.01  # temperatures of a heat bath, as shares of the one at which most moves
 _LEAST, _PER_BATHED = 40_000, 100_000  # its steps, below which it does not pay; and after which, a replica
-_ROUNDS = (0.1, 0.9)  # of the time of a drift: the first finds what is easy soon, the second what is hard
+_ROUNDS = (
+    0.03,
+    0.1,
+    0.27,
+    0.6,
+)  # of the time of a drift: the first find what is easy soon, the last what is hard
 _COLD, _QUENCHED = 0.3, 0.02  # temperatures of a drift at the end and of a quench, as shares of the first
 _EVERY, _QUENCH = 5, 100  # batches between two quenches; sweeps of one
-_FIRM = 10  # times the pressure of a drift that limits have in a quench: it is to end within them
+_FIRM = 10  # times the pressure of a drift that ends a quench where limits are exceeded
 _TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
 
 
@@ -98,7 +103,9 @@ def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -
 def _quench(d: drift.Drifting, hot: float, pressure: float) -> None:
     """Cool a copy of a drifting state fast; if what it finds is better, keep it."""
     x = d.copy()
-    drift.drift(x, _QUENCH, hot, _QUENCHED * hot, _FIRM * pressure)
+    drift.drift(x, _QUENCH, hot, _QUENCHED * hot, pressure)
+    if x.exceeded[0]:
+        drift.drift(x, _QUENCH, _QUENCHED * hot, _QUENCHED * hot, _FIRM * pressure)
     if x.best[0] < d.best[0]:
         d.best[:], d.best_where[:] = x.best, x.best_where
 
