@@ -24,12 +24,8 @@ _BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
 _BATCH, _ENDLESS = 1_000_000, 2**62  # replicas asked between two in a drift; and in all
 _TEPID, _FROZEN = 0.1, 0.01  # temperatures of a heat bath, as shares of the one at which most moves
 _LEAST, _PER_BATHED = 40_000, 100_000  # its steps, below which it does not pay; and after which, a replica
-_ROUNDS = (
-    0.03,
-    0.1,
-    0.27,
-    0.6,
-)  # of the time of a drift: the first find what is easy soon, the last what is hard
+# Of the time of a drift: the first rounds find what is easy soon, the last what is hard.
+_ROUNDS = (0.03, 0.1, 0.27, 0.6)
 _COLD, _QUENCHED = 0.3, 0.02  # temperatures of a drift at the end and of a quench, as shares of the first
 _EVERY, _QUENCH = 5, 100  # batches between two quenches; sweeps of one
 _FIRM = 10  # times the pressure of a drift that ends a quench where limits are exceeded
