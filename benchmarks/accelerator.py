@@ -59,7 +59,10 @@ def machine_types(device: str) -> list[dict[str, Any]]:
 
 def specs(asked: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Return the spec of the profile and that of the fresh runs."""
-    types = [m for m in machine_types(asked.device) if m["name"] in (asked.types or [m["name"]])]
+    every = machine_types(asked.device)
+    types = [m for m in every if asked.types is None or m["name"] in asked.types]
+    if not types:
+        raise SystemExit(f"--types: none of {', '.join(m['name'] for m in every)}")
     models = asked.models or list(ON_CPU if asked.device == "cpu" else MODELS)
     window_s, repeats = asked.window, asked.repeats
     common: dict[str, Any] = {"version": 1, "models": [{"zoo": name} for name in models]}
@@ -75,9 +78,9 @@ def specs(asked: argparse.Namespace) -> dict[str, dict[str, Any]]:
         "machine_types": types[:2],
         "protocol": {**protocol, "repeats": repeats + 1, "seed": 1},
         "sets": {"2": "all"},
-        "features": not asked.no_features,
+        "features": False,
     }
-    return {"known": known, "fresh": {**common, **fresh, "features": False}}
+    return {"known": known, "fresh": {**common, **fresh}}
 
 
 def measure(spec_path: Path, table: Path, budget_s: float) -> bool:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from planner.compiled import Compiled
 from solvers.fleet import NONE, POOL, Fleet, change, holds, trial
-from solvers.terms import Ints, Terms, kernel
+from solvers.terms import Ints, Terms, inlined, kernel
 
+SPREAD = np.uint64(2685821657736338717)
 _RELOCATE, _RING = 0.4, 0.05  # shares of the moves; the rest are exchanges
 _TRIES, _STUCK = 30, 3  # temperatures that are tried; doublings without a move after which nothing can
 
@@ -119,15 +120,21 @@ def rise(s: Search, r: int) -> None:
         s.place[last] = s.place[r]
 
 
-@kernel
-def draw(s: Search) -> float:
-    """Return a random number in (0, 1) (xorshift64*, Vigna 2016)."""
-    z = s.random[0]
+@inlined
+def stirred(z: np.uint64) -> np.uint64:
+    """Return the next state of the generator (xorshift64*, Vigna 2016); times ``SPREAD``, it is random."""
     z ^= z >> np.uint64(12)
     z ^= z << np.uint64(25)
     z ^= z >> np.uint64(27)
+    return z
+
+
+@kernel
+def draw(s: Search) -> float:
+    """Return a random number in (0, 1)."""
+    z = stirred(s.random[0])
     s.random[0] = z
-    return float(((z * np.uint64(2685821657736338717)) >> np.uint64(11)) + np.uint64(1)) / 9007199254740994.0
+    return float(((z * SPREAD) >> np.uint64(11)) + np.uint64(1)) / 9007199254740994.0
 
 
 @kernel

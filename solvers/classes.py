@@ -46,6 +46,7 @@ BY_FIT = 1  #: what it leaves free of the scarcest resource
 BY_SCORE = 2  #: minus the score of the Kubernetes scheduler
 
 REFUSED = UNLIMITED
+_ROOM = 1024  # classes that there is room for at first, at least
 
 
 class Classes(NamedTuple):
@@ -241,7 +242,7 @@ def place(instance: Instance, run: Run, order: Ints, rule: int, *, scarcest: int
     c = instance.compiled
     x = terms(c)
     left = free_replicas(c)
-    g = pools_as_classes(c, x, capacity=1024)
+    g = pools_as_classes(c, x, capacity=min(max(_ROOM, int(left.sum())), 16 * _ROOM))
     for t in order.tolist():
         spreading = min(max(int(c.min_machines[t] - g.fleet.spread[t]), 0), int(left[t]))
         for fresh, number in ((True, spreading), (False, int(left[t]) - spreading)):

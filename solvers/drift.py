@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from planner.compiled import UNLIMITED, Compiled
 from solvers import anneal
-from solvers.anneal import Search
+from solvers.anneal import SPREAD, Search, stirred
 from solvers.fleet import CROWD, NONE, POOL, USED, Fleet
 from solvers.terms import ALLOWED, BACKGROUND_COST, KIND, PRICE, Ints, Terms, fast_kernel, inlined
 
@@ -281,10 +281,8 @@ def drift(d: Drifting, sweeps: int, hot: float, cold: float, pressure: float) ->
                 cost = row[t, n] + come[n]
                 cost = cost if n != m else _FORBIDDEN
                 least = min(least, cost)
-            z ^= z >> np.uint64(12)  # xorshift64*, Vigna 2016
-            z ^= z << np.uint64(25)
-            z ^= z >> np.uint64(27)
-            drawn = z * np.uint64(2685821657736338717)
+            z = stirred(z)
+            drawn = z * SPREAD
             if least - stay <= temperature * threshold[drawn >> np.uint64(64 - _BINS)]:
                 n = _chosen(d, t, m, stay, least, drawn / 18446744073709551616.0, temperature, pressure)
                 if n != NONE:

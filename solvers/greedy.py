@@ -46,6 +46,6 @@ def _fiercest_first(instance: Instance) -> Ints:
     c = instance.compiled
     share = c.replicas / c.replicas.sum()
     coefficients = c.degradation if c.worst else c.cost
-    mutual = (coefficients @ share + share @ coefficients).mean(axis=0)
+    mutual = np.einsum("ktu,u->t", coefficients, share) + np.einsum("kut,u->t", coefficients, share)
     order: Ints = np.argsort(-mutual, kind="stable")
     return order

@@ -97,7 +97,7 @@ def terms(c: Compiled, *, near: bool = False) -> Terms:
     """
     watched = bool(c.worst or c.factored or (c.slack < UNLIMITED).any())
     both = c.cost + c.cost.transpose(0, 2, 1)
-    pairs = [both, c.degradation, c.degradation.transpose(0, 2, 1)][: 3 if watched else 1]
+    pairs = [both, c.degradation, c.degradation.transpose(0, 2, 1)] if watched else [both]
     first, lists = _neighbours(both) if near else (np.zeros((0, 0), np.int64), np.zeros((0, 2), np.int64))
     moving = np.stack([c.here, c.arrival_price], axis=2)
     result = Terms(
@@ -106,7 +106,7 @@ def terms(c: Compiled, *, near: bool = False) -> Terms:
         place=np.stack([c.allowed.astype(np.int64), c.background, c.background_cost], axis=2),
         limit=np.stack([np.where(c.soft, UNLIMITED, c.slack), np.where(c.soft, c.slack, UNLIMITED)], axis=2),
         model=np.column_stack([c.miss_price, c.max_per_machine]),
-        pair=np.stack([*pairs, c.cost] if c.factored else pairs, axis=3),
+        pair=np.stack([*pairs, c.cost] if c.factored else pairs, axis=3) if watched else both[:, :, :, None],
         first=first,
         near=lists,
         moving=moving if c.arrival_price.any() else np.zeros((0, 0, 0), dtype=np.int64),

@@ -107,7 +107,7 @@ def test_states_come_by_as_often_as_their_energies_say() -> None:
     d = level.drifting(0)
     d = d._replace(who=d.who[free].copy(), where=d.where[free].copy(), best_where=d.best_where[free].copy())
     temperature, pressure = 2e6, 1e6
-    d.limit[:] = d.held[:, :1] if d.limit.shape[1] == 1 else d.held
+    d.limit[:] = d.held
     seen: dict[tuple[int, ...], int] = {}
     energy: dict[tuple[int, ...], float] = {}
     for _ in range(40_000):
