@@ -15,6 +15,7 @@ from importlib import import_module
 
 from planner.evaluate import objective_of
 from planner.instance import Instance
+from planner.result import Stop
 from solvers import local_search
 from solvers.bound import objective_bound
 from solvers.compact import MOST_PATTERNS
@@ -25,6 +26,7 @@ from solvers.sifting import listed
 _SHALLOW, _FEW = 16, 60
 _MOVABLE = 20_000_000
 _SEARCHING = 0.7
+_SETTING_UP_S = 1e-7  # seconds a coefficient before a bound or a search can begin
 
 
 def solve(instance: Instance, run: Run) -> Outcome:
@@ -56,6 +58,8 @@ def _searched(instance: Instance, run: Run) -> Outcome:
     worst = instance.compiled.worst
     start = run.start or local_search.constructed(instance, run)
     run.report(objective=None if start is None else objective_of(instance, start))
+    if start is not None and run.remaining < _SETTING_UP_S * instance.compiled.cost.size:
+        return Outcome(plan=start, stop=Stop.TIME_LIMIT, note="too little time to search or to bound")
     bound = None if worst else objective_bound(instance, run, share=1 - _SEARCHING)
     inner = Run(
         time_limit=max((_SEARCHING if worst else 1.0) * run.remaining, 0.01),

@@ -46,7 +46,7 @@ BY_FIT = 1  #: what it leaves free of the scarcest resource
 BY_SCORE = 2  #: minus the score of the Kubernetes scheduler
 
 REFUSED = UNLIMITED
-_ROOM = 1024  # classes that there is room for at first, at least
+_FEW = 128  # classes, of which any number may have no copies left
 
 
 class Classes(NamedTuple):
@@ -156,6 +156,25 @@ def _split(x: Terms, g: Classes, m: int, copies: int, t: int, arrivals: int) -> 
 
 
 @kernel
+def _compact(g: Classes) -> None:
+    """Drop the classes that have no copies left; the others keep their order."""
+    f, kept, base = g.fleet, 0, 0
+    for m in range(g.used[0]):
+        if g.copies[m] == 0:
+            continue
+        for i in range(f.machine[m, SIZE]):
+            for column in range(3):
+                f.entry[base + i, column] = f.entry[f.machine[m, BASE] + i, column]
+        for column in range(f.machine.shape[1]):
+            f.machine[kept, column] = f.machine[m, column]
+        f.machine[kept, BASE] = base
+        g.copies[kept] = g.copies[m]
+        base += g.width[f.machine[kept, POOL]]
+        kept += 1
+    g.used[0] = kept
+
+
+@kernel
 def _sift(g: Classes, size: int, at: int) -> None:
     """Restore the heap below ``at``; equal keys go to the older class."""
     while True:
@@ -242,8 +261,11 @@ def place(instance: Instance, run: Run, order: Ints, rule: int, *, scarcest: int
     c = instance.compiled
     x = terms(c)
     left = free_replicas(c)
-    g = pools_as_classes(c, x, capacity=min(max(_ROOM, int(left.sum())), 16 * _ROOM))
+    g, crowded = pools_as_classes(c, x, capacity=1024), _FEW
     for t in order.tolist():
+        if g.used[0] > crowded:
+            _compact(g)
+            crowded = max(_FEW, 2 * int(g.used[0]))
         spreading = min(max(int(c.min_machines[t] - g.fleet.spread[t]), 0), int(left[t]))
         for fresh, number in ((True, spreading), (False, int(left[t]) - spreading)):
             wanted = number

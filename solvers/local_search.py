@@ -41,6 +41,7 @@ from planner.compiled import UNLIMITED, multiplied
 from planner.evaluate import objective_of
 from planner.instance import Instance
 from planner.plan import Plan
+from planner.result import Progress
 from solvers import first_fit, greedy
 from solvers.anneal import anneal
 from solvers.cooling import Cooling
@@ -60,6 +61,7 @@ _PER_PAIR, _PER_REPLICA, _PER_CROWDED = 1_000, 50_000, 2_000_000  # moves after 
 _HOTTER, _LAST = 1.0, 0.1  # where machines hold many replicas: temperature; share of time below _WARM
 _ANNEALED, _FINEST = 0.35, 0.35  # of the time: annealing the coarsest level, re-matching the finest
 _CONSTRUCTING = 0.8  # of the time left, at most, for a first plan
+_GRACE = 0.6  # seconds beyond the limit that it may take: better late than none
 _LARGEST = 20_000_000
 
 
@@ -84,13 +86,15 @@ def improved(instance: Instance, run: Run, start: Plan | None) -> Outcome:
 
 
 def constructed(instance: Instance, run: Run) -> Plan | None:
-    """Return the greedy plan, else the best-fit plan, else None."""
+    """Return the greedy plan, else the best-fit plan, else None; at most ``_GRACE`` seconds late."""
+
+    def interrupted(_: Progress) -> bool:
+        run.report()
+        return run.interrupted
+
     for constructor in (greedy.solve, first_fit.solve):
-        share = Run(
-            time_limit=max(_CONSTRUCTING * run.remaining, 1e-3),
-            seed=run.seed,
-            on_progress=lambda _: run.report(),
-        )
+        left = run.time_limit + _GRACE - run.elapsed
+        share = Run(time_limit=max(_CONSTRUCTING * left, 1e-3), seed=run.seed, on_progress=interrupted)
         if (plan := constructor(instance, share).plan) is not None:
             return plan
     return None

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 import solvers
+from benchmarks.distinct import crowded
 from planner.generate import generate
 from planner.instance import Instance
-from solvers import solve
+from solvers import auto, classes, greedy, local_search, solve
+from solvers.run import Run
 from tests.solvers.checks import check
 
 
@@ -44,3 +46,37 @@ def test_the_rest_is_searched_and_bounded_by_pair_flow(objective: str) -> None:
 def test_what_it_may_pick_is_compiled_before_the_clock_starts() -> None:
     solvers.load("auto")
     assert {"patterns", "local_search"} <= solvers._loaded.keys()
+
+
+def test_where_a_search_cannot_begin_in_time_the_first_plan_is_returned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(auto, "_SETTING_UP_S", 1.0)
+    instance = crowded(120, 4, "random", slots=True)
+    result = check(instance, solve(instance, "auto", time_limit=5.0))
+    assert result.note.endswith("too little time to search or to bound")
+    assert result.objective == solve(instance, "greedy").objective
+
+
+def test_a_first_plan_may_be_a_little_late() -> None:
+    instance = crowded(120, 4, "random", slots=True)
+    run = Run(time_limit=1e-9)
+    assert local_search.constructed(instance, run) is not None
+    run.interrupt()
+    assert local_search.constructed(instance, run) is None
+
+
+def test_dropping_classes_without_copies_changes_no_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    rest = generate(models=40, types=2, replicas=400, machines=60, slots=(10, 14), slo_fraction=0.0, seed=3)
+    kept = greedy.solve(rest, Run(time_limit=60.0)).plan
+    used: list[int] = []
+    compact = classes._compact
+
+    def counting(g: classes.Classes) -> None:
+        compact(g)
+        used.append(int(g.used[0]))
+
+    monkeypatch.setattr(classes, "_FEW", 1)
+    monkeypatch.setattr(classes, "_compact", counting)
+    assert greedy.solve(rest, Run(time_limit=60.0)).plan == kept is not None
+    assert 0 < max(used) <= 60
