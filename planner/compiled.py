@@ -13,6 +13,7 @@ entry. Replicas and machines never appear one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -105,6 +106,16 @@ class Compiled:
         for array in vars(self).values():
             if isinstance(array, np.ndarray):
                 array.setflags(write=False)
+
+    @cached_property
+    def both(self) -> Ints:
+        """Return (K, T, T): what a replica of each of two models, side by side, cost each other together."""
+        both: Ints = self.cost + self.cost.transpose(0, 2, 1)
+        both.setflags(write=False)
+        return both
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "both"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -93,20 +93,12 @@ class Evaluation:
 
 def evaluate(instance: Instance, plan: Plan) -> Evaluation:
     """Return the objective of ``plan``, what it means for every model, and every rule it breaks."""
-    c = instance.compiled
-    if unknown := [*_unknown(c, plan)]:
-        return Evaluation(None, tuple(unknown), 0, 0.0, 0, 0, 0, 0, ())
-    group = np.repeat(np.arange(len(plan)), np.diff(plan.start))
-    kind = c.type_of[plan.pool]
-    if not _countable(c, plan, group):
-        look = Look(instance, c, plan, group, kind, np.zeros(group.size, dtype=np.int64))
-        found = [*violations(look, COUNTS)]
-        found += [] if found else [Violation("size", "holds more replicas on a machine than can be counted")]
-        return Evaluation(None, tuple(found), 0, 0.0, 0, 0, 0, 0, ())
-    look = look_at(instance, plan)
+    look = _seen(instance, plan)
+    if not isinstance(look, Look):
+        return Evaluation(None, look, 0, 0.0, 0, 0, 0, 0, ())
     suffered = look.suffered
-    number = plan.count * plan.machines[group]
-    missed = suffered > c.slack[kind[group], plan.model]
+    number = plan.count * plan.machines[look.group]
+    missed = suffered > look.c.slack[look.kind[look.group], plan.model]
     n = max(int(number.sum()), 1)
     total = int((number * suffered).sum())
     return Evaluation(
@@ -120,6 +112,25 @@ def evaluate(instance: Instance, plan: Plan) -> Evaluation:
         price=_price(look),
         models=tuple(_outcomes(look, number, missed)),
     )
+
+
+def verdict(instance: Instance, plan: Plan) -> tuple[int | None, tuple[Violation, ...]]:
+    """Return the objective and the violations of :func:`evaluate`, which cost less than all of it."""
+    look = _seen(instance, plan)
+    return (_objective(look), tuple(violations(look))) if isinstance(look, Look) else (None, look)
+
+
+def _seen(instance: Instance, plan: Plan) -> Look | tuple[Violation, ...]:
+    """Return the plan beside the instance, or why its objective has no meaning."""
+    c = instance.compiled
+    if unknown := tuple(_unknown(c, plan)):
+        return unknown
+    group = np.repeat(np.arange(len(plan)), np.diff(plan.start))
+    if _countable(c, plan, group):
+        return look_at(instance, plan)
+    nothing = np.zeros(group.size, dtype=np.int64)
+    found = tuple(violations(Look(instance, c, plan, group, c.type_of[plan.pool], nothing), COUNTS))
+    return found or (Violation("size", "holds more replicas on a machine than can be counted"),)
 
 
 def _unknown(c: Compiled, plan: Plan) -> Iterator[Violation]:
@@ -306,12 +317,11 @@ def _hurt_by(look: Look, number: Ints) -> list[tuple[tuple[str, float], ...]]:
             added = added * (count[:, None, :] - np.eye(size, dtype=np.int64)) * number[at][:, :, None]
             share = added * (factor[rows, None, None] / PPM)
             flat = (model[:, :, None] * len(instance.models) + model[:, None, :]).ravel()
-            caused += np.bincount(flat, weights=share.ravel(), minlength=caused.size).reshape(caused.shape)
+            np.add.at(caused.reshape(-1), flat, share.ravel())
     result = []
     for t in range(len(instance.models)):
         total = caused[t].sum()
-        worst = np.argsort(-caused[t], kind="stable")[:3]
-        result.append(
-            tuple((instance.models[u].name, float(caused[t, u] / total)) for u in worst if caused[t, u] > 0)
-        )
+        aggressors = np.flatnonzero(caused[t])
+        worst = aggressors[np.argsort(-caused[t, aggressors], kind="stable")[:3]].tolist()
+        result.append(tuple((instance.models[u].name, float(caused[t, u] / total)) for u in worst))
     return result

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import UNLIMITED
-from planner.evaluate import evaluate
+from planner.evaluate import verdict
 from planner.instance import InferenceModel, Instance, MachineType
 from planner.integers import PPM
 from planner.plan import Plan
@@ -31,7 +31,7 @@ def _pins(instance: Instance) -> Iterator[str]:
     c = instance.compiled
     pinned = [p for p in range(c.machines.size) if c.pinned[p].any()]
     patterns = [(p, int(c.machines[p]), dict(enumerate(c.pinned[p].tolist()))) for p in pinned]
-    for violation in evaluate(instance, Plan.from_patterns(patterns)).violations:
+    for violation in verdict(instance, Plan.from_patterns(patterns))[1]:
         may_be_cured = violation.rule == "slo" and c.factored  # a factor may fall as the machine fills
         if violation.rule not in ("replicas", "min_machines") and not may_be_cured:  # of single machines
             yield f"pinned replicas break the rule {violation.rule}: {violation.message}"

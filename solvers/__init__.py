@@ -13,7 +13,7 @@ import threading
 from dataclasses import dataclass
 
 from planner.errors import InputError, SolverError
-from planner.evaluate import evaluate
+from planner.evaluate import verdict
 from planner.infeasible import obstacles
 from planner.instance import Instance
 from planner.plan import Plan
@@ -186,12 +186,11 @@ def _attended(function: Solver, instance: Instance, run: Run) -> Outcome:
 
 def _checked(instance: Instance, plan: Plan, error: type[Exception]) -> int:
     """Return the checker's objective of ``plan``; raise ``error`` if it refuses the plan."""
-    evaluation = evaluate(instance, plan)
-    if evaluation.violations or evaluation.objective is None:
-        first = evaluation.violations[0]
-        more = f" (and {len(evaluation.violations) - 1} more)" if len(evaluation.violations) > 1 else ""
-        raise error(f"the plan breaks the rule {first.rule}: {first.message}{more}")
-    return evaluation.objective
+    objective, broken = verdict(instance, plan)
+    if broken or objective is None:
+        more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
+        raise error(f"the plan breaks the rule {broken[0].rule}: {broken[0].message}{more}")
+    return objective
 
 
 def _result(instance: Instance, solver: str, run: Run, started: int | None, outcome: Outcome) -> Result:

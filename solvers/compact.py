@@ -15,7 +15,7 @@ from math import gcd
 import numpy as np
 
 from planner.compiled import Compiled
-from planner.evaluate import evaluate
+from planner.evaluate import verdict
 from planner.instance import Instance
 from planner.plan import Plan
 from solvers import local_search
@@ -105,8 +105,8 @@ def unit(c: Compiled) -> int:
 
 def checked_objective(instance: Instance, plan: Plan) -> int | None:
     """Return the checker's objective of ``plan``; None if the checker refuses it."""
-    evaluation = evaluate(instance, plan)
-    return evaluation.objective if evaluation.valid else None
+    objective, broken = verdict(instance, plan)
+    return None if broken else objective
 
 
 def first_plan(instance: Instance, run: Run, share: float = 0.2) -> Plan | None:

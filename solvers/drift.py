@@ -106,7 +106,7 @@ def drifting(c: Compiled, x: Terms, f: Fleet, s: Search, penalty: int, seed: int
         who=s.who.copy(),
         where=s.where.copy(),
         row=row,
-        itself=np.diagonal(c.cost + c.cost.transpose(0, 2, 1), axis1=1, axis2=2).copy(),
+        itself=2 * np.diagonal(c.cost, axis1=1, axis2=2),
         kind=x.pool[pool, KIND].copy(),
         price=x.pool[pool, PRICE].copy(),
         crowd=f.machine[:, CROWD].copy(),

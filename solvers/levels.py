@@ -163,6 +163,8 @@ def halvings(c: Compiled) -> int:
 
 def halved(c: Compiled, times: int) -> Compiled:
     """Return the problem with replicas and machines halved, rounded down."""
+    if not times:
+        return c
     replicas = c.replicas >> times
     least = np.minimum(-(-c.min_machines >> times), replicas)
     return dataclasses.replace(c, replicas=replicas, machines=c.machines >> times, min_machines=least)

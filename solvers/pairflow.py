@@ -141,6 +141,8 @@ class Flow:
             if not complete:
                 loads = found[-1].members.shape[1] if found else int(self.c.pinned[p].sum())
                 wide += [(p, low, high) for low, high in ranges(loads + 1, largest_load(self.c, p))]
+        lacking = (self.c.most_per_machine() == 0).sum(axis=1)
+        self.reach = max((high + int(lacking[p]) for p, _, high in wide), default=0)
         self.paired = len(wide) * self.c.replicas.size**2 // 2 <= _PAIRS
         for p, low, high in wide:
             self.add_cell(p, low, high)
@@ -202,7 +204,7 @@ class Flow:
         """Return half of what each model and the cheapest neighbours for it cost each other."""
         cost, which = self.least(self.c.cost, k, low, high), (k, self.c.least_factor(k, low, high))
         if self.sorted is None or self.sorted[0] != which:
-            self.sorted = which, nearest(cost)
+            self.sorted = which, nearest(cost, self.reach)
         return cheapest(cost, self.sorted[1], models, np.minimum(most, high), low - 1)
 
     def pair_columns(self, cell: Cell, top: Ints) -> Ints:

@@ -15,7 +15,7 @@ from typing import Any
 from ortools.sat.python import cp_model
 
 from planner.errors import InputError
-from planner.evaluate import evaluate
+from planner.evaluate import verdict
 from planner.infeasible import obstacles
 from planner.instance import Instance, Rules
 from solvers.bound import left_over
@@ -130,7 +130,7 @@ def feasible(instance: Instance, run: Run) -> bool | None:
     if not watched(inner, work, inner.report, solver.stop_search):
         return None
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return evaluate(instance, program.plan(solver.value)).valid
+        return not verdict(instance, program.plan(solver.value))[1]
     return False if status == cp_model.INFEASIBLE else None
 
 

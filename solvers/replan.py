@@ -31,7 +31,7 @@ from math import inf, isfinite
 
 from planner.current import Current, joined, priced, split
 from planner.errors import InputError
-from planner.evaluate import evaluate, objective_of
+from planner.evaluate import objective_of, verdict
 from planner.instance import Instance
 from planner.integers import PPM
 from planner.moves import moved, turns
@@ -105,7 +105,7 @@ class _Search:
     def begin(self) -> Replanned | None:
         """Find the best plan at all and one of few moves; return an answer if there is no plan."""
         instance, today = self.now.instance, self.now.plan()
-        valid = today is not None and evaluate(instance, today).valid
+        valid = today is not None and not verdict(instance, today)[1]
         start = self._keep(today).plan if today is not None and valid else None
         result = self._solve(instance, "auto", _FREE, start)
         if result.plan is None:

@@ -96,7 +96,7 @@ def terms(c: Compiled, *, near: bool = False) -> Terms:
     With ``near``, also the pair costs that are not 0 as lists, for fleets that keep ``pull``.
     """
     watched = bool(c.worst or c.factored or (c.slack < UNLIMITED).any())
-    both = c.cost + c.cost.transpose(0, 2, 1)
+    both = c.both
     pairs = [both, c.degradation, c.degradation.transpose(0, 2, 1)] if watched else [both]
     first, lists = _neighbours(both) if near else (np.zeros((0, 0), np.int64), np.zeros((0, 2), np.int64))
     moving = np.stack([c.here, c.arrival_price], axis=2)

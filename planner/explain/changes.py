@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from planner.evaluate import evaluate
+from planner.evaluate import verdict
 from planner.explain.decide import Decider
 from planner.explain.relaxing import Family, families
 from planner.instance import Instance
@@ -122,7 +122,7 @@ def _sufficient(family: Family, size: int, plan: Plan | bool) -> int:
     if family.enough is None or not isinstance(plan, Plan):
         return size
     smaller = min(size, max(family.enough(plan), 1))
-    return smaller if evaluate(family.variant(smaller), plan).valid else size
+    return size if verdict(family.variant(smaller), plan)[1] else smaller
 
 
 def _one_by_one(family: Family, decide: _Budget) -> tuple[int, int | None, bool]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from planner.errors import InputError, PlannerError
-from planner.evaluate import evaluate
+from planner.evaluate import verdict
 from planner.infeasible import obstacles
 from planner.instance import InferenceModel, Instance, MachineType
 from planner.plan import Plan
@@ -80,7 +80,7 @@ class Decider:
             return False
         if result.plan is None or result.objective != 0:
             return None
-        if found := evaluate(instance, result.plan).violations:
+        if found := verdict(instance, result.plan)[1]:
             raise PlannerError(f"a plan without anybody left over breaks a rule: {found[0].message}")
         return result.plan
 

@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 
 from planner.errors import PlannerError
-from planner.evaluate import evaluate, look_at
+from planner.evaluate import look_at, verdict
 from planner.explain.variants import NOBODY, UNUSED, Bools, Ints, Variants, View, bit, judge, names_of
 from planner.integers import PPM
 from planner.plan import Plan
@@ -263,8 +263,8 @@ class Moves:
         PlannerError
             If it does not; that would be a mistake here.
         """
-        after = evaluate(self.view.instance, self.made(move))
-        if after.violations or after.objective != self.view.objective + move.change:
+        after = verdict(self.view.instance, self.made(move))
+        if after != (self.view.objective + move.change, ()):
             raise PlannerError(f"a move was taken for what it is not: {move}, the checker says {after}")
 
     def blocked(self, candidates: Candidates, most: int) -> list[tuple[Move, tuple[Violation, ...]]]:
@@ -280,7 +280,7 @@ class Moves:
     def why(self, move: Move) -> tuple[Violation, ...]:
         """Return what the checker has against a move, said of the machines that it changes."""
         moved = self.made(move)
-        found = evaluate(self.view.instance, moved).violations
+        found = verdict(self.view.instance, moved)[1]
         if {v.rule for v in found} != {*move.broken}:
             raise PlannerError(f"a move was taken for what it is not: {move}, the checker says {found}")
         changed = look_at(self.view.instance, Plan.from_patterns(self._after(move)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from planner.evaluate import evaluate
+from planner.evaluate import verdict
 from planner.fleet.imported import Imported
 from planner.fleet.inventory import Cluster
 from planner.fleet.kubernetes import PINNED
@@ -21,7 +21,7 @@ def findings(cluster: Cluster, found: Imported, template: Instance | None) -> It
     yield from _nodes(cluster, found)
     yield from _pods(cluster, found, template)
     yield from _assumed(found.instance, template)
-    violations = evaluate(found.instance, found.plan).violations
+    violations = verdict(found.instance, found.plan)[1]
     for violation in violations[:_SHOWN]:
         yield f"what runs breaks a rule: {violation.rule}: {violation.message}"
     if len(violations) > _SHOWN:

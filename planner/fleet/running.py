@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from planner.evaluate import evaluate
+from planner.evaluate import verdict
 from planner.instance import Instance
 from planner.plan import Plan
 from planner.plan_files import plan_document
@@ -13,11 +13,9 @@ from planner.result import Result, Status, Stop
 
 def running_document(instance: Instance, plan: Plan) -> dict[str, Any]:
     """Return the document of a plan file; without a status where it breaks a rule."""
-    evaluation = evaluate(instance, plan)
-    result = Result(
-        Status.FEASIBLE, Stop.FINISHED, "cluster", 0, plan, evaluation.objective, note="what runs today"
-    )
+    objective, broken = verdict(instance, plan)
+    result = Result(Status.FEASIBLE, Stop.FINISHED, "cluster", 0, plan, objective, note="what runs today")
     document = plan_document(instance, result)
-    if not evaluation.valid:
+    if broken:
         document |= {"status": None, "objective": None}
     return document

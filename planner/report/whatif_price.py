@@ -7,7 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from planner.evaluate import evaluate
+from planner.evaluate import evaluate, verdict
 from planner.integers import PPM
 from planner.plan_files import exact, plan_document, render
 from planner.report.tables import table
@@ -216,7 +216,7 @@ def save_front(first: Cheapest, front: Front, folder: Path, asked: Asked) -> Non
 
 def _plan_file(units: Units, plan: Plan, asked: Asked, note: str) -> str:
     """Return the file of a plan for the instance itself, with the instance's own objective."""
-    objective = evaluate(units.instance, plan).objective
+    objective = verdict(units.instance, plan)[0]
     result = Result(
         Status.FEASIBLE,
         Stop.FINISHED,

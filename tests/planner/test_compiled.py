@@ -182,7 +182,10 @@ def test_soft_slos_are_priced(pair: Instance) -> None:
 
 
 def test_arrays_are_read_only_after_pickling_too(pair: Instance) -> None:
+    both = pair.compiled.both
     again = pickle.loads(pickle.dumps(pair)).compiled
+    assert "both" not in vars(again)  # half as much again to send
+    assert again.both.tolist() == both.tolist() == [[[200_000, 550_000], [550_000, 800_000]]]
     assert not [n for n, v in vars(again).items() if isinstance(v, np.ndarray) and v.flags.writeable]
 
 

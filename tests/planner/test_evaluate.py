@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.evaluate import evaluate
+from planner.evaluate import evaluate, verdict
 from planner.instance import Background, Instance, Objective, Pinned
 from planner.plan import Plan
 from tests.random_instances import random_instance, random_plan
@@ -166,3 +166,11 @@ def test_large_plans_are_worked_on_in_pieces(monkeypatch: pytest.MonkeyPatch, pa
     whole = [evaluate(*case) for case in cases]
     monkeypatch.setitem(evaluate.__globals__, "_PAIRS_AT_ONCE", pairs)
     assert [evaluate(*case) for case in cases] == whole
+
+
+def test_a_verdict_says_the_same_as_all_of_it(pair: Instance) -> None:
+    cases = [(i := random_instance(seed), random_plan(i, seed)) for seed in range(40)]
+    cases += [(pair, Plan.from_patterns([(1, 1, {2: 1})])), (pair, Plan.from_patterns([(0, 9, {0: 10**12})]))]
+    for case in cases:
+        found = evaluate(*case)
+        assert verdict(*case) == (found.objective, found.violations)

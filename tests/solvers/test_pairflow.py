@@ -29,13 +29,22 @@ def bound(instance: Instance, enumerate_up_to: int) -> int:
     return max(rising(flow, Run(time_limit=60.0), 60.0), default=0)
 
 
+@pytest.mark.parametrize("unit", [1, 2**57], ids=["small", "huge"])
+def test_the_nearest_models_come_in_order(unit: int) -> None:
+    """Also where costs are so large that they cannot be sorted together with their positions."""
+    cost = unit * np.random.default_rng(0).integers(0, 9, (300, 300))
+    whole = np.argsort(cost + cost.T, axis=1, kind="stable")
+    for number in (0, 1, 40, 300, 400):
+        assert (nearest(cost, number) == whole[:, :number]).all()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_cheapest_neighbours_are_counted_one_by_one(seed: int) -> None:
     rng = np.random.default_rng(seed)
     cost, most = rng.integers(0, 9, (7, 7)), rng.integers(0, 4, 7)
     models = np.flatnonzero(most)
     for number in range(int(most.sum()) + 2):
-        found = cheapest(cost, nearest(cost), models, most, number)
+        found = cheapest(cost, nearest(cost, number + int((most == 0).sum())), models, most, number)
         for half, t in zip(found.tolist(), models.tolist(), strict=True):
             pairs = sorted(c for u in range(7) for c in [int(cost[t, u] + cost[u, t])] * int(most[u]))
             assert half == sum(pairs[:number]) // 2
