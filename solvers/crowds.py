@@ -6,6 +6,9 @@ eight, go their own ways in threads; the best plan of any counts.
 
 A warm drift is some moves away from a good state, so now and then a copy is *quenched*: cooled in a moment.
 A plan without any conflict is found so long before the end.
+
+At the end a *neighbourhood* after another drifts once more, while the rest stays where it is. What is gained
+in one corner then does not wait for all others to be as lucky at the same moment.
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
+import numpy as np
+
 from solvers import drift, heat_bath
 from solvers.cooling import Cooling
 from solvers.levels import Level
 from solvers.run import Run
+from solvers.terms import Ints
 
 _BATCH_NS = 1e8  # nanoseconds between two looks at the clock in a heat bath
 _BATCH, _ENDLESS = 1_000_000, 2**62  # replicas asked between two in a drift; and in all
@@ -29,6 +35,9 @@ _ROUNDS = (0.03, 0.1, 0.27, 0.6)
 _COLD, _QUENCHED = 0.3, 0.02  # temperatures of a drift at the end and of a quench, as shares of the first
 _EVERY, _QUENCH = 5, 100  # batches between two quenches; sweeps of one
 _FIRM = 10  # times the pressure of a drift that ends a quench where limits are exceeded
+# At the end: replicas of a neighbourhood; sweeps and temperatures, as shares of the first, of its drift; and
+# how many drift between two looks at the clock.
+_SOME, _SWEEPS, _SOME_HOT, _SOME_COLD, _AT_ONCE = 200, 2000, 0.5, 0.2, 10
 _TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
 
 
@@ -104,6 +113,51 @@ def _quench(d: drift.Drifting, hot: float, pressure: float) -> None:
         drift.drift(x, _QUENCH, _QUENCHED * hot, _QUENCHED * hot, _FIRM * pressure)
     if x.best[0] < d.best[0]:
         d.best[:], d.best_where[:] = x.best, x.best_where
+
+
+def let_some_drift(level: Level, run: Run, seconds: float, base: int | None = None) -> None:
+    """Let one neighbourhood after another drift for about these seconds; keep what betters the best state."""
+    began = run.elapsed
+    if level.best is None:
+        return
+    level.go_to(level.best, level.best_cost)
+    states = [level.drifting(level.seed + n) for n in range(_TWINS + 1)]
+    restless = drift.restless(states[0].copy(), level.scale)
+    if restless is None:
+        return
+    chosen = np.random.default_rng(level.seed).spawn(len(states))
+
+    def one(n: int) -> None:
+        d = states[n]
+        for _ in range(_AT_ONCE):
+            some = _around(d, chosen[n])
+            x = d.part(some)
+            drift.drift(x, _SWEEPS, _SOME_HOT * restless, _SOME_COLD * restless, drift.PRESSURE * restless)
+            drift.go_back(x)
+            d.where[some] = x.where
+
+    with _threads(len(states)) as each_of:
+        while run.elapsed - began < seconds and not run.stopping and not level.reached(base):
+            each_of(one)
+            for d in states:
+                level.take(d.where, int(d.cost[0]))
+            level.report(run, base)
+
+
+def _around(d: drift.Drifting, chosen: np.random.Generator) -> Ints:
+    """Return some replicas: one, those of models near its own, those of models near these, and so on."""
+    a = int(chosen.integers(d.who.size))
+    k, ring = d.kind[d.where[a]], d.who[[a]]
+    known = np.zeros(d.first.shape[1] - 1, dtype=np.bool_)
+    some = np.zeros(0, dtype=np.int64)
+    while ring.size and some.size < _SOME:
+        new = np.zeros_like(known)
+        new[ring] = True
+        some = np.concatenate([some, chosen.permutation(np.flatnonzero(new[d.who]))[: _SOME - some.size]])
+        known |= new
+        near = np.unique(np.concatenate([d.near[d.first[k, t] : d.first[k, t + 1]] for t in ring.tolist()]))
+        ring = near[~known[near]]
+    return some
 
 
 def _twins(level: Level) -> list[Level]:

@@ -28,7 +28,7 @@ from planner.compiled import UNLIMITED, Compiled
 from solvers import anneal
 from solvers.anneal import SPREAD, Search, stirred
 from solvers.fleet import CROWD, NONE, POOL, USED, Fleet
-from solvers.terms import ALLOWED, BACKGROUND_COST, KIND, PRICE, Ints, Terms, fast_kernel, inlined
+from solvers.terms import ALLOWED, BACKGROUND_COST, KIND, PRICE, Ints, Terms, fast_kernel, inlined, kernel
 
 PRESSURE = 0.3  # what the square of an excess costs, in temperatures at the start
 NOTHING = np.iinfo(np.int64).max
@@ -74,6 +74,11 @@ class Drifting(NamedTuple):
     def copy(self) -> Drifting:
         """Return the same state, to go its own way."""
         return Drifting._make(array.copy() for array in self)
+
+    def part(self, some: Ints) -> Drifting:
+        """Return the same state, of which only replicas ``some`` are to drift; all but these is shared."""
+        where = self.where[some]
+        return self._replace(who=self.who[some], where=where, best=self.cost.copy(), best_where=where.copy())
 
 
 def suits(c: Compiled) -> bool:
@@ -238,6 +243,14 @@ def _hop(d: Drifting, a: int, n: int, pressure: float) -> None:
         d.best[0] = d.cost[0]
         for b in range(d.who.size):
             d.best_where[b] = d.where[b]
+
+
+@kernel
+def go_back(d: Drifting) -> None:
+    """Go to the best state that was seen."""
+    for a in range(d.who.size):
+        if d.where[a] != d.best_where[a]:
+            _hop(d, a, d.best_where[a], 0.0)
 
 
 @inlined

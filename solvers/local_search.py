@@ -45,7 +45,7 @@ from planner.result import Progress
 from solvers import first_fit, greedy
 from solvers.anneal import anneal
 from solvers.cooling import Cooling
-from solvers.crowds import bathe, let_drift
+from solvers.crowds import bathe, let_drift, let_some_drift
 from solvers.fleet import BASE, CROWD, DEGRADATION, MODEL, NUMBER, POOL, SIZE
 from solvers.levels import Level, finer, first, halved, halvings
 from solvers.needs import free_replicas
@@ -166,7 +166,10 @@ def _cool(
 def _improve(level: Level, run: Run, seconds: float, base: int | None = None) -> None:
     """Re-match machines, or anneal where that does not suit, for about these seconds; keep the best state."""
     if not level.matches:
-        _anneal(level, run, seconds, base, warm=True)
+        if level.drifts and level.best is not None:
+            let_some_drift(level, run, seconds, base)
+        else:
+            _anneal(level, run, seconds, base, warm=True)
         return
     machines, began = level.fleet.machine.shape[0], run.elapsed
     block = min(_BLOCK, machines)

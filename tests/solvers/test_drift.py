@@ -105,7 +105,7 @@ def test_states_come_by_as_often_as_their_energies_say() -> None:
     level = level_of(plain)
     free = np.arange(3)
     d = level.drifting(0)
-    d = d._replace(who=d.who[free].copy(), where=d.where[free].copy(), best_where=d.best_where[free].copy())
+    d = d.part(free)
     temperature, pressure = 2e6, 1e6
     d.limit[:] = d.held
     seen: dict[tuple[int, ...], int] = {}
@@ -120,6 +120,31 @@ def test_states_come_by_as_often_as_their_energies_say() -> None:
     share = np.array(list(seen.values())) / 40_000
     assert len(seen) == 8
     assert share == pytest.approx(expected / expected.sum(), abs=0.012)
+
+
+def test_a_part_drifts_alone_and_goes_back_to_its_best_state() -> None:
+    instance = dear(0, slots=(20, 24), tightness=0.9)
+    level = level_of(instance)
+    before = objective_of(instance, plan_of(level.fleet))
+    d, temperature = level.drifting(0), _temperature(level)
+    start, some = d.where.copy(), np.arange(0, d.who.size, 3)
+    gained = 0
+    for share in (1.0, 0.3, 0.1, 0.03):
+        cost = int(d.cost[0])
+        part = d.part(some)
+        assert drift.drift(part, 300, temperature * share, temperature * share, temperature) > 0
+        drift.go_back(part)
+        d.where[some] = part.where
+        assert d.exceeded[0] == 0
+        assert d.cost[0] == part.best[0] <= cost
+        gained += cost - int(d.cost[0])
+        found = evaluate(instance, _plan(level, d.where))
+        assert found.valid
+        assert found.objective == before + d.cost[0]
+    assert gained > 0
+    rest = np.delete(np.arange(d.who.size), some)
+    assert (d.where[rest] == start[rest]).all()
+    assert (d.where != start).any()
 
 
 def test_the_first_temperature_moves_some() -> None:
