@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import UNLIMITED
-from planner.evaluate import verdict
+from planner.evaluate import look_at, verdict
 from planner.instance import InferenceModel, Instance, MachineType
 from planner.integers import PPM
 from planner.plan import Plan
+from planner.rules import ON_MACHINES, violations
 
 
 def obstacles(instance: Instance) -> tuple[str, ...]:
@@ -29,12 +30,23 @@ def obstacles(instance: Instance) -> tuple[str, ...]:
 def _pins(instance: Instance) -> Iterator[str]:
     """Pinned replicas that break a rule where they are pinned."""
     c = instance.compiled
-    pinned = [p for p in range(c.machines.size) if c.pinned[p].any()]
+    pinned = np.flatnonzero(c.pinned.any(axis=1)).tolist()
     patterns = [(p, int(c.machines[p]), dict(enumerate(c.pinned[p].tolist()))) for p in pinned]
-    for violation in verdict(instance, Plan.from_patterns(patterns))[1]:
-        may_be_cured = violation.rule == "slo" and c.factored  # a factor may fall as the machine fills
-        if violation.rule not in ("replicas", "min_machines") and not may_be_cured:  # of single machines
+    found = verdict(instance, Plan.from_patterns(patterns))[1]
+    if c.factored and any(v.rule == "slo" for v in found):
+        rigid = Plan.from_patterns(pattern for pattern in patterns if not _may_fall(instance, pattern[0]))
+        late = [v for v in violations(look_at(instance, rigid), ON_MACHINES) if v.rule == "slo"]
+        found = (*(v for v in found if v.rule != "slo"), *late)
+    for violation in found:
+        if violation.rule not in ("replicas", "min_machines"):  # these are of whole plans
             yield f"pinned replicas break the rule {violation.rule}: {violation.message}"
+
+
+def _may_fall(instance: Instance, p: int) -> bool:
+    """Whether the factor of pool p falls anywhere as its machines fill, which may cure an SLO."""
+    c = instance.compiled
+    k, crowd = int(c.type_of[p]), int(c.pinned[p].sum())
+    return c.least_factor(k, crowd) < int(c.factor[k, min(crowd, c.factor.shape[1] - 1)])
 
 
 def _homeless(instance: Instance) -> Iterator[str]:

@@ -36,7 +36,7 @@ from solvers.fleet import (
     trial,
 )
 from solvers.needs import free_replicas, widths
-from solvers.place import unplaced
+from solvers.place import uncured, unplaced
 from solvers.run import Outcome, Run
 from solvers.terms import CAPACITY, KIND, SLOTS, Ints, Terms, kernel, terms
 
@@ -278,4 +278,6 @@ def place(instance: Instance, run: Run, order: Ints, rule: int, *, scarcest: int
                 g = grown(g, 2 * g.copies.size) if rest else g
     if left.any():
         return unplaced(instance, left, run)
-    return Outcome(plan=plan_of_classes(g))
+    plan = plan_of_classes(g)
+    reasons = uncured(instance, plan)
+    return Outcome(reasons=reasons) if reasons else Outcome(plan=plan)

@@ -21,7 +21,7 @@ from planner.compiled import Compiled
 from planner.instance import Instance
 from solvers.fleet import CROWD, NONE, POOL, USED, Fleet, change, empty_fleet, holds, plan_of, trial
 from solvers.needs import free_replicas
-from solvers.place import unplaced
+from solvers.place import uncured, unplaced
 from solvers.run import Outcome, Run
 from solvers.terms import ALLOWED, CAPACITY, SLOTS, Ints, Terms, kernel, terms
 
@@ -56,9 +56,12 @@ def solve(instance: Instance, run: Run) -> Outcome:
     for _ in range(_ORDERS):
         arrival = rng.permutation(np.repeat(np.arange(free.size), free))
         fleet, left = _serve(c, x, arrival, rng, run)
-        if not left.any():
-            return Outcome(plan=plan_of(fleet))
-        first = first or unplaced(instance, left, run)
+        if left.any():
+            first = first or unplaced(instance, left, run)
+        elif reasons := uncured(instance, plan := plan_of(fleet)):
+            first = first or Outcome(reasons=reasons)
+        else:
+            return Outcome(plan=plan)
         if run.stopping:
             break
     assert first is not None

@@ -49,6 +49,7 @@ from solvers.crowds import bathe, let_drift, let_some_drift
 from solvers.fleet import BASE, CROWD, DEGRADATION, MODEL, NUMBER, POOL, SIZE
 from solvers.levels import Level, finer, first, halved, halvings
 from solvers.needs import free_replicas
+from solvers.place import uncured
 from solvers.rematch import rematch
 from solvers.run import Outcome, Run
 
@@ -80,9 +81,10 @@ def improved(instance: Instance, run: Run, start: Plan | None) -> Outcome:
     if run.report(objective=began) or still:
         return Outcome(plan=start, stop=run.stop)
     plan = _lower_the_worst(instance, run, start) if c.worst else _by_levels(instance, run, start)
-    if plan is None:
-        return Outcome(stop=run.stop, reasons=("some replicas found no machine",))
-    return Outcome(plan=plan, stop=run.stop)
+    reasons = ("some replicas found no machine",) if plan is None else uncured(instance, plan)
+    if reasons and start is None:
+        return Outcome(stop=run.stop, reasons=reasons)
+    return Outcome(plan=start if reasons else plan, stop=run.stop)
 
 
 def constructed(instance: Instance, run: Run) -> Plan | None:
@@ -116,7 +118,9 @@ def _by_levels(instance: Instance, run: Run, start: Plan | None) -> Plan | None:
             level.settle(run)
     level.keep()
     settled = level.plan()
-    base = None if settled is None else objective_of(instance, settled) - level.best_cost
+    base = None
+    if settled is not None and not uncured(instance, settled):
+        base = objective_of(instance, settled) - level.best_cost
     if not levels:
         share = 1 - _FINEST if level.matches else 1 - _LAST
         _anneal(level, run, share * run.remaining, base, warm=run.start is not None)

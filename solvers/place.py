@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from planner.evaluate import verdict
 from planner.instance import Instance
+from planner.plan import Plan
 from solvers.run import Outcome, Run
 from solvers.terms import Ints
 
@@ -28,6 +30,18 @@ def unplaced(instance: Instance, left: Ints, run: Run) -> Outcome:
     )
     note = f"{int(left.sum())} of {instance.replicas} replicas found no machine"
     return Outcome(reasons=reasons, note=note)
+
+
+def uncured(instance: Instance, plan: Plan) -> tuple[str, ...]:
+    """Return why there is no plan although each replica was placed by the rules: pinned ones break an SLO.
+
+    Where a co-location factor falls as a machine fills, they may break it until others come; who places
+    replicas one after the other does not see to it that others do.
+    """
+    c = instance.compiled
+    if not (c.factored and c.pinned.any()):
+        return ()
+    return tuple(f"the rule {v.rule} is still broken: {v.message}" for v in verdict(instance, plan)[1])
 
 
 def scarcest_resource(instance: Instance) -> int:

@@ -164,3 +164,5 @@ def test_pins_that_break_an_slo_may_be_cured_by_a_factor_that_falls(pair: Instan
     falling = with_type(tight, "gpu", colocation_factor={3: 0.0})
     assert obstacles(falling) == ()
     assert solve(falling, "patterns", time_limit=10.0).objective == 0
+    rising = with_type(tight, "gpu", colocation_factor={3: 2.0})
+    assert obstacles(rising)[0].startswith("pinned replicas break the rule slo")

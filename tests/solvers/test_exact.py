@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from planner.instance import Instance, Pinned
 from planner.result import Result, Status
 from solvers import SOLVERS, solve
 from tests.random_instances import solved
 from tests.solvers.checks import check
+from tests.tiny import with_model, with_type
 
 EXACT = ("milp", "cpsat", "patterns")
 HEURISTIC = tuple(name for name, entry in SOLVERS.items() if not entry.proves)
@@ -83,6 +85,24 @@ def test_heuristics_are_valid_and_never_better_than_the_optimum_soak(solver: str
 def test_auto_is_as_good_as_what_it_picks() -> None:
     for seed in range(12):
         _plausible("auto", seed)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_pins_that_only_two_others_together_cure(pair: Instance, solver: str) -> None:
+    """Pinned replicas of a miss their SLO; one more makes it worse, two cure it: rules for one fail."""
+    pinned = (Pinned(name="old", machine_type="gpu", models={"a": 2}),)
+    cured = with_type(pair, "gpu", slots=4, resources={"memory": 16.0}, colocation_factor={3: 2.0, 4: 0.0})
+    result = solve(with_model(cured, "a", slo_ms=10.5).replace(pinned=pinned), solver, time_limit=20.0)
+    if solver in HEURISTIC:
+        assert result.status is Status.NO_PLAN
+        assert "the rule slo is still broken" in result.reasons[0]
+    else:
+        assert (result.status, result.objective) == (Status.OPTIMAL, 0)
+
+
+@pytest.mark.parametrize("solver", HEURISTIC)
+def test_pins_that_nothing_can_cure(solver: str) -> None:
+    _plausible(solver, 815)
 
 
 @pytest.mark.parametrize("solver", EXACT)
