@@ -38,6 +38,7 @@ _FIRM = 10  # times the pressure of a drift that ends a quench where limits are 
 # At the end: replicas of a neighbourhood; sweeps and temperatures, as shares of the first, of its drift; and
 # how many drift between two looks at the clock.
 _SOME, _SWEEPS, _SOME_HOT, _SOME_COLD, _AT_ONCE = 200, 2000, 0.5, 0.2, 10
+_FRUITLESS = 50  # times that each replica drifts without gain after which more have not helped
 _TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
 
 
@@ -136,11 +137,17 @@ def let_some_drift(level: Level, run: Run, seconds: float, base: int | None = No
             drift.go_back(x)
             d.where[some] = x.where
 
+    replicas, fruitless = level.search.who.size, 0
     with _threads(len(states)) as each_of:
-        while run.elapsed - began < seconds and not run.stopping and not level.reached(base):
+        while run.elapsed - began < seconds and fruitless <= _FRUITLESS * replicas:
+            if run.stopping or level.reached(base):
+                break
+            before = level.best_cost
             each_of(one)
             for d in states:
                 level.take(d.where, int(d.cost[0]))
+            gained = level.best_cost < before
+            fruitless = 0 if gained else fruitless + _AT_ONCE * min(_SOME, replicas)
             level.report(run, base)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.distinct import crowded
 from planner.evaluate import evaluate, objective_of
-from solvers import crowds
+from solvers import _alike, crowds
 from solvers.fleet import plan_of
 from solvers.run import Run
 from tests.solvers.crowds import dear, level_of
@@ -43,3 +43,11 @@ def test_neighbourhoods_better_a_plan(kind: str) -> None:
     assert plan is not None
     assert evaluate(instance, plan).valid
     assert objective_of(instance, plan) == before + level.best_cost < 0.8 * before
+
+
+def test_neighbourhoods_end_where_there_is_nothing_to_gain() -> None:
+    level = level_of(_alike(40))
+    level.keep()
+    run = Run(time_limit=60.0)
+    crowds.let_some_drift(level, run, 60.0)
+    assert not run.stopping
