@@ -26,7 +26,7 @@ from solvers.sifting import listed
 _SHALLOW, _FEW = 16, 60
 _MOVABLE = 20_000_000
 _SEARCHING = 0.7
-_SETTING_UP_S = 6e-8  # seconds a coefficient before a bound or a search can begin
+_SETTING_UP_S = 8e-8  # seconds a coefficient before a bound or a search can begin
 
 
 def solve(instance: Instance, run: Run) -> Outcome:

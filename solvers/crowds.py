@@ -1,8 +1,8 @@
 """Search where machines hold many replicas: single exchanges are refused almost always there.
 
 Where only pairs and room matter, replicas *drift* (:mod:`solvers.drift`); a *heat bath*
-(:mod:`solvers.heat_bath`) sees to the rest, and to plans that were given. As many searches as there are processors, at most
-eight, go their own ways in threads; the best plan of any counts.
+(:mod:`solvers.heat_bath`) sees to the rest, and to plans that were given. As many searches as there are
+processors, at most eight, go their own ways in threads; the best plan of any counts.
 
 A warm drift is some moves away from a good state, so now and then a copy is *quenched*: cooled in a moment.
 A plan without any conflict is found so long before the end.
