@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,13 @@ Ints = NDArray[np.int64]
 
 _PAIRS_AT_ONCE = 4_000_000
 _SAFE = float(2**61)
+
+
+class Verdict(NamedTuple):
+    """What an :class:`Evaluation` says of a plan as a whole."""
+
+    objective: int | None
+    violations: tuple[Violation, ...]
 
 
 @dataclass(frozen=True)
@@ -114,10 +121,12 @@ def evaluate(instance: Instance, plan: Plan) -> Evaluation:
     )
 
 
-def verdict(instance: Instance, plan: Plan) -> tuple[int | None, tuple[Violation, ...]]:
+def verdict(instance: Instance, plan: Plan) -> Verdict:
     """Return the objective and the violations of :func:`evaluate`, which cost less than all of it."""
     look = _seen(instance, plan)
-    return (_objective(look), tuple(violations(look))) if isinstance(look, Look) else (None, look)
+    if not isinstance(look, Look):
+        return Verdict(None, look)
+    return Verdict(_objective(look), tuple(violations(look)))
 
 
 def _seen(instance: Instance, plan: Plan) -> Look | tuple[Violation, ...]:

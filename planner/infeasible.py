@@ -32,7 +32,7 @@ def _pins(instance: Instance) -> Iterator[str]:
     c = instance.compiled
     pinned = np.flatnonzero(c.pinned.any(axis=1)).tolist()
     patterns = [(p, int(c.machines[p]), dict(enumerate(c.pinned[p].tolist()))) for p in pinned]
-    found = verdict(instance, Plan.from_patterns(patterns))[1]
+    found = verdict(instance, Plan.from_patterns(patterns)).violations
     if c.factored and any(v.rule == "slo" for v in found):
         rigid = Plan.from_patterns(pattern for pattern in patterns if not _may_fall(instance, pattern[0]))
         late = [v for v in violations(look_at(instance, rigid), ON_MACHINES) if v.rule == "slo"]

@@ -59,7 +59,8 @@ def _searched(instance: Instance, run: Run) -> Outcome:
     start = run.start or local_search.constructed(instance, run)
     run.report(objective=None if start is None else objective_of(instance, start))
     if start is not None and run.remaining < _SETTING_UP_S * instance.compiled.cost.size:
-        return Outcome(plan=start, stop=Stop.TIME_LIMIT, note="too little time to search or to bound")
+        stop = Stop.INTERRUPTED if run.interrupted else Stop.TIME_LIMIT
+        return Outcome(plan=start, stop=stop, note="too little time to search or to bound")
     bound = None if worst else objective_bound(instance, run, share=1 - _SEARCHING)
     inner = Run(
         time_limit=max((_SEARCHING if worst else 1.0) * run.remaining, 0.01),

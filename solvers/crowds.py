@@ -37,7 +37,7 @@ _EVERY, _QUENCH = 5, 100  # batches between two quenches; sweeps of one
 _FIRM = 10  # times the pressure of a drift that ends a quench where limits are exceeded
 # At the end: replicas of a neighbourhood; sweeps and temperatures, as shares of the first, of its drift; and
 # how many drift between two looks at the clock.
-_SOME, _SWEEPS, _SOME_HOT, _SOME_COLD, _AT_ONCE = 200, 2000, 0.5, 0.2, 10
+_SOME, _SWEEPS, _SOME_HOT, _SOME_COLD, _AT_ONCE = 200, 2000, 0.5, 0.2, 3
 _FRUITLESS = 50  # times that each replica drifts without gain after which more have not helped
 _TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
 
@@ -76,11 +76,9 @@ def bathe(level: Level, run: Run, seconds: float, base: int | None = None, *, wa
 def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -> None:
     """Let replicas drift for about these seconds, first briefly and then slowly; keep the best state."""
     began = run.elapsed
-    start = level.drifting(level.seed)
-    restless = drift.restless(start.copy(), level.scale)
+    states, restless = _adrift(level)
     if restless is None:
         return
-    states = [start, *(level.drifting(level.seed + 1 + n) for n in range(_TWINS))]
     seconds -= run.elapsed - began
     sweeps = _BATCH // level.search.who.size + 1
     pressure, cold = drift.PRESSURE * restless, _COLD * restless
@@ -122,8 +120,7 @@ def let_some_drift(level: Level, run: Run, seconds: float, base: int | None = No
     if level.best is None:
         return
     level.go_to(level.best, level.best_cost)
-    states = [level.drifting(level.seed + n) for n in range(_TWINS + 1)]
-    restless = drift.restless(states[0].copy(), level.scale)
+    states, restless = _adrift(level)
     if restless is None:
         return
     chosen = np.random.default_rng(level.seed).spawn(len(states))
@@ -149,6 +146,12 @@ def let_some_drift(level: Level, run: Run, seconds: float, base: int | None = No
             gained = level.best_cost < before
             fruitless = 0 if gained else fruitless + _AT_ONCE * min(_SOME, replicas)
             level.report(run, base)
+
+
+def _adrift(level: Level) -> tuple[list[drift.Drifting], float | None]:
+    """Return a drifting state for each search, and the first temperature, None if nothing can move."""
+    states = [level.drifting(level.seed + n) for n in range(_TWINS + 1)]
+    return states, drift.restless(states[0].copy(), level.scale)
 
 
 def _around(d: drift.Drifting, chosen: np.random.Generator) -> Ints:

@@ -41,7 +41,8 @@ def uncured(instance: Instance, plan: Plan) -> tuple[str, ...]:
     c = instance.compiled
     if not (c.factored and c.pinned.any()):
         return ()
-    return tuple(f"the rule {v.rule} is still broken: {v.message}" for v in verdict(instance, plan)[1])
+    found = verdict(instance, plan).violations
+    return tuple(f"pinned replicas still break the rule slo: {v.message}" for v in found if v.rule == "slo")
 
 
 def scarcest_resource(instance: Instance) -> int:

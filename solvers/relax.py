@@ -130,7 +130,7 @@ def feasible(instance: Instance, run: Run) -> bool | None:
     if not watched(inner, work, inner.report, solver.stop_search):
         return None
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE):
-        return not verdict(instance, program.plan(solver.value))[1]
+        return not verdict(instance, program.plan(solver.value)).violations
     return False if status == cp_model.INFEASIBLE else None
 
 

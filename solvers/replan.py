@@ -105,7 +105,7 @@ class _Search:
     def begin(self) -> Replanned | None:
         """Find the best plan at all and one of few moves; return an answer if there is no plan."""
         instance, today = self.now.instance, self.now.plan()
-        valid = today is not None and not verdict(instance, today)[1]
+        valid = today is not None and not verdict(instance, today).violations
         start = self._keep(today).plan if today is not None and valid else None
         result = self._solve(instance, "auto", _FREE, start)
         if result.plan is None:

@@ -122,7 +122,7 @@ def _sufficient(family: Family, size: int, plan: Plan | bool) -> int:
     if family.enough is None or not isinstance(plan, Plan):
         return size
     smaller = min(size, max(family.enough(plan), 1))
-    return size if verdict(family.variant(smaller), plan)[1] else smaller
+    return size if verdict(family.variant(smaller), plan).violations else smaller
 
 
 def _one_by_one(family: Family, decide: _Budget) -> tuple[int, int | None, bool]:

@@ -80,7 +80,7 @@ class Decider:
             return False
         if result.plan is None or result.objective != 0:
             return None
-        if found := verdict(instance, result.plan)[1]:
+        if found := verdict(instance, result.plan).violations:
             raise PlannerError(f"a plan without anybody left over breaks a rule: {found[0].message}")
         return result.plan
 

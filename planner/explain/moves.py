@@ -280,7 +280,7 @@ class Moves:
     def why(self, move: Move) -> tuple[Violation, ...]:
         """Return what the checker has against a move, said of the machines that it changes."""
         moved = self.made(move)
-        found = verdict(self.view.instance, moved)[1]
+        found = verdict(self.view.instance, moved).violations
         if {v.rule for v in found} != {*move.broken}:
             raise PlannerError(f"a move was taken for what it is not: {move}, the checker says {found}")
         changed = look_at(self.view.instance, Plan.from_patterns(self._after(move)))

@@ -21,7 +21,7 @@ def findings(cluster: Cluster, found: Imported, template: Instance | None) -> It
     yield from _nodes(cluster, found)
     yield from _pods(cluster, found, template)
     yield from _assumed(found.instance, template)
-    violations = verdict(found.instance, found.plan)[1]
+    violations = verdict(found.instance, found.plan).violations
     for violation in violations[:_SHOWN]:
         yield f"what runs breaks a rule: {violation.rule}: {violation.message}"
     if len(violations) > _SHOWN:

@@ -216,7 +216,7 @@ def save_front(first: Cheapest, front: Front, folder: Path, asked: Asked) -> Non
 
 def _plan_file(units: Units, plan: Plan, asked: Asked, note: str) -> str:
     """Return the file of a plan for the instance itself, with the instance's own objective."""
-    objective = verdict(units.instance, plan)[0]
+    objective = verdict(units.instance, plan).objective
     result = Result(
         Status.FEASIBLE,
         Stop.FINISHED,
