@@ -130,6 +130,8 @@ def load(solver: str) -> Solver:
         function: Solver = importlib.import_module(SOLVERS[solver].module).solve
         for replicas in (3, 40):  # few and many on a machine are searched differently
             function(_alike(replicas), Run(time_limit=60.0))
+        if SOLVERS[solver].proves:  # those instances are proven without it
+            importlib.import_module("solvers.bound").proven(_alike(3), Run(time_limit=60.0))
         _loaded[solver] = function
     return _loaded[solver]
 

@@ -2,8 +2,8 @@
 
 * Few feasible patterns, where machines are larger or the objective is ``worst``: ``cpsat`` over all of them.
 * Machines of at most 16 replicas, or at most 60 replicas in all: ``patterns``.
-* The rest up to 20 million replicas, few big machines above all: ``local_search``, and
-  pair flow's bound (:mod:`solvers.bound`). Patterns of hundreds of replicas are hopeless to search.
+* The rest up to 20 million replicas, few big machines above all: ``local_search``, and a bound from
+  pair flow or from cliques (:mod:`solvers.bound`). Patterns of hundreds of replicas are hopeless to search.
 * More: ``greedy``, the only one that never looks at a single replica.
 """
 
@@ -17,7 +17,7 @@ from planner.evaluate import objective_of
 from planner.instance import Instance
 from planner.result import Stop
 from solvers import local_search
-from solvers.bound import objective_bound
+from solvers.bound import proven
 from solvers.compact import MOST_PATTERNS
 from solvers.pricer import DEEPEST, largest_load
 from solvers.run import Outcome, Run
@@ -54,14 +54,14 @@ def _choice(instance: Instance) -> tuple[str, str]:
 
 
 def _searched(instance: Instance, run: Run) -> Outcome:
-    """Bound the objective by pair flow and search; the bound on ``worst`` wants a plan, so it comes last."""
+    """Bound the objective and search; the bound on ``worst`` wants a plan, so it comes last."""
     worst = instance.compiled.worst
     start = run.start or local_search.constructed(instance, run)
     run.report(objective=None if start is None else objective_of(instance, start))
     if start is not None and run.remaining < _SETTING_UP_S * instance.compiled.cost.size:
         stop = Stop.INTERRUPTED if run.interrupted else Stop.TIME_LIMIT
         return Outcome(plan=start, stop=stop, note="too little time to search or to bound")
-    bound = None if worst else objective_bound(instance, run, share=1 - _SEARCHING)
+    found = None if worst else proven(instance, run, share=1 - _SEARCHING)
     inner = Run(
         time_limit=max((_SEARCHING if worst else 1.0) * run.remaining, 0.01),
         seed=run.seed,
@@ -70,6 +70,9 @@ def _searched(instance: Instance, run: Run) -> Outcome:
     )
     outcome = local_search.improved(instance, inner, start)
     if worst and outcome.plan is not None and not run.stopping:
-        bound = objective_bound(instance, run, share=0.9)
-    note = outcome.note if bound is None else "the bound is pair flow's"
-    return dataclasses.replace(outcome, bound=bound, stop=run.stop, note=note)
+        found = proven(instance, run, share=0.9)
+    if found is None:
+        return dataclasses.replace(outcome, stop=run.stop)
+    return dataclasses.replace(
+        outcome, bound=found.bound, stop=run.stop, note=f"the bound is from {found.by}"
+    )

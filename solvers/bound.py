@@ -1,5 +1,8 @@
 """Bounds from pair flow: on the objective, and the proof that there is no plan.
 
+Where few pairs of replicas cost anything, pair flow gives each replica neighbours that cost nothing. There a
+bound on the objective comes from cliques and stars (:mod:`solvers.cliques`, :mod:`solvers.ascent`).
+
 The linear program is solved, the caps and triangles that its solution breaks are added, and so on
 until none is broken, the bound hardly rises, or time is up. Every bound on the way is exact
 (:mod:`solvers.lagrange`), whatever state HiGHS was stopped in. For the objective ``worst``, a limit on
@@ -9,6 +12,7 @@ the degradation is bisected: a proof that no plan keeps within it is a bound.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +20,8 @@ from numpy.typing import NDArray
 from planner.compiled import UNLIMITED
 from planner.instance import Instance
 from planner.integers import PPM
+from solvers import ascent
+from solvers.cliques import pairs
 from solvers.compact import unit, watched
 from solvers.lagrange import FREE, Relaxation
 from solvers.pairflow import Cell, Flow
@@ -28,24 +34,52 @@ _ROUNDS = 40
 _LEAST_RISE = 2e-5
 _PER_MODEL = 4
 _BROKEN = 1e-5
+# Where there are pairs to find cliques in: of the time, what they get at first, and after pair flow; if pair
+# flow's bound is not so many times theirs.
+_GLANCE, _CLIQUES, _WORTH = 0.1, 0.4, 2
+
+
+class Proven(NamedTuple):
+    """A lower bound on the objective, in ppm, and what it comes from."""
+
+    bound: int
+    by: str
 
 
 def objective_bound(instance: Instance, run: Run, share: float = 0.3) -> int:
-    """Return a proven lower bound on the objective, in ppm; reported to ``run`` as it rises.
+    """Return a proven lower bound on the objective, in ppm; see :func:`proven`."""
+    return proven(instance, run, share).bound
+
+
+def proven(instance: Instance, run: Run, share: float = 0.3) -> Proven:
+    """Return the better bound of pair flow and of cliques; reported to ``run`` as it rises.
 
     Parameters
     ----------
     share
         Share of the time left that may be spent.
     """
-    until = run.elapsed + share * run.remaining
+    until, seconds = run.elapsed + share * run.remaining, share * run.remaining
     if instance.compiled.worst:
-        return _worst_bound(instance, run, until)
-    flow = Flow(instance)
-    best = 0
-    for value in rising(flow, run, until):
-        best = max(best, rounded(instance, value))
-        run.report(bound=best)
+        return Proven(_worst_bound(instance, run, until), "pair flow")
+    costly = pairs(instance.compiled)
+    cliques, flow = Proven(0, "cliques"), Proven(0, "pair flow")
+    if costly is not None:
+        cliques = _raised(instance, run, cliques, ascent.rising(costly, run, run.elapsed + _GLANCE * seconds))
+        until -= _CLIQUES * seconds
+    flow = _raised(instance, run, flow, rising(Flow(instance), run, until))
+    if costly is not None and flow.bound < _WORTH * cliques.bound:
+        cliques = _raised(
+            instance, run, cliques, ascent.rising(costly, run, run.elapsed + _CLIQUES * seconds)
+        )
+    return max(flow, cliques, key=lambda one: one.bound)
+
+
+def _raised(instance: Instance, run: Run, best: Proven, bounds: Iterator[int]) -> Proven:
+    """Return the best of a proven bound and others from the same; report what is proven."""
+    for value in bounds:
+        best = max(best, Proven(rounded(instance, value), best.by))
+        run.report(bound=best.bound)
     return best
 
 

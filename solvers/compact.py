@@ -83,7 +83,7 @@ def why_too_large(c: Compiled) -> str:
 
 def instead(library: str, c: Compiled) -> str:
     """Say what a solver returns where no formulation suits ``c``, and why."""
-    return f"local search's plan, pair flow's bound: too large for {library}, {why_too_large(c)}"
+    return f"local search's plan, a relaxation's bound: too large for {library}, {why_too_large(c)}"
 
 
 def impossible(c: Compiled) -> bool:

@@ -230,7 +230,7 @@ class Tracker:
             self.plan, self.objective = plan, objective
 
     def bound(self) -> int:
-        """Return a bound in ppm: pair flow's, or what HiGHS's, which is not exact, allows to claim."""
+        """Return a bound in ppm: the relaxations', or what HiGHS's, which is not exact, allows to claim."""
         if self.engine.bound is None:
             return self.floor
         doubt = 1e-6 * max(1.0, abs(self.engine.bound))
