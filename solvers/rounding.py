@@ -38,6 +38,8 @@ Floats = NDArray[np.float64]
 
 _WHOLE, _NEARLY, _HALF = 1e-6, 0.8, 0.5
 _AT_ONCE, _STEP = 40, 0.1  # machines of which one is settled at once; share of the time for it
+_PACE = 0.6  # of the time of a dive, at which as good as all should be settled: if not, more at once
+_AT_LEAST = 0.3  # of the time left, for the integer program at the end of a dive
 _GAP = 1e-5
 _LAST = 8  # machines that diving leaves to the integer program, at first
 _PER_ROW = 20  # columns of a part
@@ -83,15 +85,18 @@ class Rounding:
 
     def _dived(self, need: Need, settled: Ints, likely: Ints, last: int, until: float) -> Plan | None:
         """Return a plan; the ``last`` machines are an integer program."""
-        run = self.run
+        run, began = self.run, self.run.elapsed
         part = self._part(need, settled, likely)
+        first = int(part.need.machines.sum())
         while run.elapsed < until and not run.stopping and part.need.machines.sum() > last:
             part.generate(run, run.elapsed + _STEP * (until - run.elapsed))
             values = part.values
             whole = np.floor(values + _WHOLE).astype(np.int64)
             if not whole.any() and values.any():
-                rest = values - whole
-                nearest = np.argsort(-rest, kind="stable")[: 1 + int(part.need.machines.sum()) // _AT_ONCE]
+                rest, now = values - whole, int(part.need.machines.sum())
+                passed = min((run.elapsed - began) / (_PACE * (until - began)), 1.0)
+                number = max(1 + now // _AT_ONCE, now - int(first ** (1 - passed)))
+                nearest = np.argsort(-rest, kind="stable")[:number]
                 whole[nearest[rest[nearest] >= min(float(rest.max()), _HALF)]] = 1
                 whole[rest >= _NEARLY] = 1
             more = self._settle(settled, part, whole)
@@ -100,7 +105,9 @@ class Rounding:
                 break
             settled = more
             part.require(left)
-        return self._finished(settled, part, min(_PATIENCE, until - run.elapsed))
+        return self._finished(
+            settled, part, min(_PATIENCE, max(until - run.elapsed, _AT_LEAST * run.remaining))
+        )
 
     def better(self, plan: Plan) -> Plan | None:
         """Return a plan that differs from ``plan`` on some machines and need not be better; None if none."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.distinct import quadratic
+from planner.evaluate import objective_of, verdict
 from planner.generate import generate
 from planner.infeasible import obstacles
 from planner.result import Status
@@ -152,6 +153,31 @@ def test_a_dive_that_ends_short_of_room_does_not_repeat_itself(monkeypatch: pyte
     monkeypatch.setattr(rounding, "mended", seen)
     assert rounding.Rounding(master.supply, master.proof.prices, run).dive(master, 60.0) is not None
     assert len(ends) > 1  # else this tests nothing
+
+
+def test_a_dive_that_is_late_settles_more_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ended without a plan, and all was lost that column generation had found."""
+    instance = generate(models=60, types=3, replicas=600, slots=(6, 6), tightness=0.9, seed=5)
+    run = Run(time_limit=60.0)
+    master = Master(Supply(instance.compiled))
+    assert master.generate(run, 60.0)
+    assert master.proof is not None
+    steps, generate_ = [0], Master.generate
+
+    def counted(*arguments: Any) -> bool:
+        steps[-1] += 1
+        return generate_(*arguments)
+
+    monkeypatch.setattr(Master, "generate", counted)
+    monkeypatch.setattr(rounding, "_AT_ONCE", 10**6)
+    for pace in (1e9, 1e-9):  # never late, and late from the beginning
+        monkeypatch.setattr(rounding, "_PACE", pace)
+        found = rounding.Rounding(master.supply, master.proof.prices, run).dive(master, 60.0)
+        assert found is not None
+        assert not verdict(instance, found).violations
+        assert objective_of(instance, found) < 1.05 * master.proof.bound
+        steps.append(0)
+    assert steps[1] < steps[0] / 2
 
 
 def _columns() -> tuple[Columns, Need]:
