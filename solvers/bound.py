@@ -34,8 +34,7 @@ _ROUNDS = 40
 _LEAST_RISE = 2e-5
 _PER_MODEL = 4
 _BROKEN = 1e-5
-# Where there are pairs to find cliques in: of the time, what they get at first, and after pair flow; if pair
-# flow's bound is not so many times theirs.
+# Of the time, what cliques get at first; and after pair flow, if its bound is not so many times theirs.
 _GLANCE, _CLIQUES, _WORTH = 0.1, 0.4, 2
 
 
@@ -63,15 +62,16 @@ def proven(instance: Instance, run: Run, share: float = 0.3) -> Proven:
     if instance.compiled.worst:
         return Proven(_worst_bound(instance, run, until), "pair flow")
     costly = pairs(instance.compiled)
-    cliques, flow = Proven(0, "cliques"), Proven(0, "pair flow")
-    if costly is not None:
-        cliques = _raised(instance, run, cliques, ascent.rising(costly, run, run.elapsed + _GLANCE * seconds))
+
+    def of_cliques(seconds: float) -> Iterator[int]:
+        return iter(()) if costly is None else ascent.rising(costly, run, run.elapsed + seconds)
+
+    cliques = _raised(instance, run, Proven(0, "cliques"), of_cliques(_GLANCE * seconds))
+    if cliques.bound:
         until -= _CLIQUES * seconds
-    flow = _raised(instance, run, flow, rising(Flow(instance), run, until))
-    if costly is not None and flow.bound < _WORTH * cliques.bound:
-        cliques = _raised(
-            instance, run, cliques, ascent.rising(costly, run, run.elapsed + _CLIQUES * seconds)
-        )
+    flow = _raised(instance, run, Proven(0, "pair flow"), rising(Flow(instance), run, until))
+    if flow.bound < _WORTH * cliques.bound:
+        cliques = _raised(instance, run, cliques, of_cliques(_CLIQUES * seconds))
     return max(flow, cliques, key=lambda one: one.bound)
 
 

@@ -14,7 +14,7 @@ from tests.tiny import with_model, with_type
 EXACT = ("milp", "cpsat", "patterns")
 HEURISTIC = tuple(name for name, entry in SOLVERS.items() if not entry.proves)
 HALVES = (range(10), range(10, 20))
-REST, MORE = range(20, 2_000), range(2_000, 10_000)
+REST, MORE = range(20, 2_000), [range(first, first + 1_000) for first in range(2_000, 10_000, 1_000)]
 
 
 def _proven(solver: str, seed: int) -> Result:
@@ -62,8 +62,10 @@ def test_exact_solvers_find_the_optimum_of_brute_force_soak(solver: str) -> None
 
 
 @pytest.mark.soak
-def test_patterns_find_the_optimum_of_brute_force_on_ten_thousand_soak() -> None:
-    for seed in MORE:
+@pytest.mark.parametrize("seeds", MORE, ids=str)
+def test_patterns_find_the_optimum_of_brute_force_on_ten_thousand_soak(seeds: range) -> None:
+    """These and the two thousand of the test before."""
+    for seed in seeds:
         _proven("patterns", seed)
 
 
