@@ -87,18 +87,14 @@ class Rounding:
         """Return a plan; the ``last`` machines are an integer program."""
         run, began = self.run, self.run.elapsed
         part = self._part(need, settled, likely)
-        first = int(part.need.machines.sum())
+        most = 0.0
         while run.elapsed < until and not run.stopping and part.need.machines.sum() > last:
             part.generate(run, run.elapsed + _STEP * (until - run.elapsed))
-            values = part.values
-            whole = np.floor(values + _WHOLE).astype(np.int64)
-            if not whole.any() and values.any():
-                rest, now = values - whole, int(part.need.machines.sum())
-                passed = min((run.elapsed - began) / (_PACE * (until - began)), 1.0)
-                number = max(1 + now // _AT_ONCE, now - int(first ** (1 - passed)))
-                nearest = np.argsort(-rest, kind="stable")[:number]
-                whole[nearest[rest[nearest] >= min(float(rest.max()), _HALF)]] = 1
-                whole[rest >= _NEARLY] = 1
+            here = float(part.values.sum())
+            most = max(most, here)
+            passed = min((run.elapsed - began) / (_PACE * (until - began)), 1.0)
+            late = int(here - most ** (1 - passed))
+            whole = _whole(part.values, max(1 + int(part.need.machines.sum()) // _AT_ONCE, late))
             more = self._settle(settled, part, whole)
             left = need.less(self.columns, more).at_least_nothing()
             if (left.machines < 0).any() or left.most < 0 or not whole.any():
@@ -180,3 +176,13 @@ class Rounding:
         result = settled.copy()
         np.subtract.at(result, np.concatenate([chosen, others]), 1)
         return np.maximum(result, 0)
+
+
+def _whole(values: Floats, number: int) -> Ints:
+    """Return (N,): the whole machines in a solution (N,); if there is none, up to ``number`` nearly whole."""
+    whole = np.floor(values + _WHOLE).astype(np.int64)
+    if not whole.any() and values.any():
+        nearest = np.argsort(-values, kind="stable")[:number]
+        whole[nearest[values[nearest] >= min(float(values.max()), _HALF)]] = 1
+        whole[values >= _NEARLY] = 1
+    return whole
