@@ -188,7 +188,8 @@ def _attended(function: Solver, instance: Instance, run: Run) -> Outcome:
 
 def _checked(instance: Instance, plan: Plan, error: type[Exception]) -> int:
     """Return the checker's objective of ``plan``; raise ``error`` if it refuses the plan."""
-    objective, broken = verdict(instance, plan)
+    found = verdict(instance, plan)
+    objective, broken = found.objective, found.violations
     if broken or objective is None:
         more = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
         raise error(f"the plan breaks the rule {broken[0].rule}: {broken[0].message}{more}")

@@ -105,7 +105,8 @@ def unit(c: Compiled) -> int:
 
 def checked_objective(instance: Instance, plan: Plan) -> int | None:
     """Return the checker's objective of ``plan``; None if the checker refuses it."""
-    objective, broken = verdict(instance, plan)
+    found = verdict(instance, plan)
+    objective, broken = found.objective, found.violations
     return None if broken else objective
 
 

@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 
 from planner.errors import PlannerError
-from planner.evaluate import look_at, verdict
+from planner.evaluate import Verdict, look_at, verdict
 from planner.explain.variants import NOBODY, UNUSED, Bools, Ints, Variants, View, bit, judge, names_of
 from planner.integers import PPM
 from planner.plan import Plan
@@ -264,7 +264,7 @@ class Moves:
             If it does not; that would be a mistake here.
         """
         after = verdict(self.view.instance, self.made(move))
-        if after != (self.view.objective + move.change, ()):
+        if after != Verdict(self.view.objective + move.change, ()):
             raise PlannerError(f"a move was taken for what it is not: {move}, the checker says {after}")
 
     def blocked(self, candidates: Candidates, most: int) -> list[tuple[Move, tuple[Violation, ...]]]:

@@ -13,7 +13,8 @@ from planner.result import Result, Status, Stop
 
 def running_document(instance: Instance, plan: Plan) -> dict[str, Any]:
     """Return the document of a plan file; without a status where it breaks a rule."""
-    objective, broken = verdict(instance, plan)
+    found = verdict(instance, plan)
+    objective, broken = found.objective, found.violations
     result = Result(Status.FEASIBLE, Stop.FINISHED, "cluster", 0, plan, objective, note="what runs today")
     document = plan_document(instance, result)
     if broken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from planner.evaluate import evaluate, verdict
+from planner.evaluate import Verdict, evaluate, verdict
 from planner.instance import Background, Instance, Objective, Pinned
 from planner.plan import Plan
 from tests.random_instances import random_instance, random_plan
@@ -173,4 +173,4 @@ def test_a_verdict_says_the_same_as_all_of_it(pair: Instance) -> None:
     cases += [(pair, Plan.from_patterns([(1, 1, {2: 1})])), (pair, Plan.from_patterns([(0, 9, {0: 10**12})]))]
     for case in cases:
         found = evaluate(*case)
-        assert verdict(*case) == (found.objective, found.violations)
+        assert verdict(*case) == Verdict(found.objective, found.violations)
