@@ -11,6 +11,7 @@ import importlib
 import math
 import threading
 from dataclasses import dataclass
+from functools import cache
 
 from planner.errors import InputError, SolverError
 from planner.evaluate import verdict
@@ -130,10 +131,16 @@ def load(solver: str) -> Solver:
         function: Solver = importlib.import_module(SOLVERS[solver].module).solve
         for replicas in (3, 40):  # few and many on a machine are searched differently
             function(_alike(replicas), Run(time_limit=60.0))
-        if SOLVERS[solver].proves:  # those instances are proven without it
-            importlib.import_module("solvers.bound").proven(_alike(3), Run(time_limit=60.0))
+        if SOLVERS[solver].proves:
+            _load_bounds()
         _loaded[solver] = function
     return _loaded[solver]
+
+
+@cache
+def _load_bounds() -> None:
+    """Compile what bounds an objective: the instances that solvers are tried on are proven without it."""
+    importlib.import_module("solvers.bound").proven(_alike(3), Run(time_limit=60.0))
 
 
 def _alike(replicas: int) -> Instance:

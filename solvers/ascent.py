@@ -35,7 +35,7 @@ _ROUNDS = 400  # between two of which rows come and go
 _SWEEPS = 6  # of a round
 _NOISE = (0.0, 0.02, 0.1)  # what may make a pair look larger when cliques are grown, by round
 _IDLE = 5  # rounds without a multiplier after which a row goes
-_TRIES = 3  # searches that find nothing broken by all replicas apart, after which there is nothing
+_TRIES = 3  # searches after which no clique is larger than the machines are many, as far as we know
 _WIDE, _LEAST = 300.0, 1e-150  # exponents are kept within; and exponentials above
 _SAFE = 2.0**60
 
@@ -87,7 +87,7 @@ class Ascent:
         return result
 
     def settle(self) -> int:
-        """Return the bound of the multipliers, if it is the best so far."""
+        """Return the best bound so far, that of the multipliers included."""
         y = self.y * self.unit
         if float((y * np.diff(self.rows.start)).sum()) < _SAFE:  # no sum of a row is larger
             self.bound = max(self.bound, settled(self.rows, y.astype(np.int64), self.pairs.cost.copy()))
@@ -151,7 +151,7 @@ def respond(rows: Rows, y: Floats, price: Floats, temperature: float, z: Floats)
 def sweep(rows: Rows, y: Floats, z: Floats, temperature: float, sweeps: int) -> None:
     """Change each multiplier in turn so that its row holds, or is 0 where it holds anyway.
 
-    The solution z is multiplied along: that took a third of the time of exponentials made anew.
+    The solution z is multiplied along: that takes half the time of exponentials made anew.
     """
     for _ in range(sweeps):
         for r in range(y.size):

@@ -58,7 +58,8 @@ def proven(instance: Instance, run: Run, share: float = 0.3) -> Proven:
     share
         Share of the time left that may be spent.
     """
-    until, seconds = run.elapsed + share * run.remaining, share * run.remaining
+    seconds = share * run.remaining
+    until = run.elapsed + seconds
     if instance.compiled.worst:
         return Proven(_worst_bound(instance, run, until), "pair flow")
     costly = pairs(instance.compiled)

@@ -17,13 +17,14 @@ Y. Wakabayashi, "A cutting plane algorithm for a clustering problem", Mathematic
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import Compiled
-from planner.integers import PPM
+from solvers.loads import lessened
 from solvers.terms import Ints, kernel
 
 MOST_PAIRS = 500_000
@@ -100,15 +101,9 @@ def listed(a: Ints, b: Ints, cost: Ints, replicas: int, machines: int) -> Pairs 
 
 def _least(c: Compiled) -> Ints:
     """Return (T, T): the least that a replica of each of two models cost each other on any machine."""
-    result: Ints | None = None
-    for k in np.unique(c.type_of).tolist():
-        factor = c.least_factor(k, 2)
-        here = c.both[k]
-        if factor != PPM:
-            here = c.cost[k] * factor // PPM
-            here = here + here.T
-        result = here if result is None else np.minimum(result, here)
-    assert result is not None
+    kinds = np.unique(c.type_of).tolist()
+    costs = (lessened(c, c.cost, k, 2) for k in kinds)
+    result: Ints = reduce(np.minimum, (x + x.T for x in costs) if c.factored else (c.both[k] for k in kinds))
     return result
 
 
@@ -175,6 +170,17 @@ def _write(d: Desk, end: int, pair: int, minus: int) -> int:
 
 
 @kernel
+def _among(p: Pairs, d: Desk, inside: int) -> int:
+    """Begin a row with the pairs of those that are in; return where it ends so far."""
+    end = d.found.start[d.rows[0]]
+    d.found.name[d.rows[0]] = 0
+    for i in range(inside):
+        for j in range(i):
+            end = _write(d, end, _number(p, d.inside[i], d.inside[j]), 0)
+    return int(end)
+
+
+@kernel
 def _close(d: Desk, middle: int, end: int, at_least: int) -> None:
     """End the row that is being written."""
     row = d.rows[0]
@@ -200,14 +206,9 @@ def _clique(p: Pairs, d: Desk, a: int, z: Floats, noise: Floats) -> None:
         if by > broken:
             best, broken = inside, by
         many = _narrow(p, d, many, b, z, 1.0)
-    end = d.found.start[d.rows[0]]
-    if best == 0:
-        return
-    d.found.name[d.rows[0]] = 0
-    for i in range(best):
-        for j in range(i):
-            end = _write(d, end, _number(p, d.inside[i], d.inside[j]), 0)
-    _close(d, end, end, p.least[best])
+    if best > 0:
+        end = _among(p, d, best)
+        _close(d, end, end, p.least[best])
 
 
 @kernel
@@ -226,17 +227,11 @@ def _star(p: Pairs, d: Desk, a: int, z: Floats) -> None:
         inside += 1
         total += d.share[i]
         many = _narrow(p, d, many, b, z, -1.0)
-    end = d.found.start[d.rows[0]]
-    if total < 1.0 + _STAR:
-        return
-    d.found.name[d.rows[0]] = 0
-    for i in range(inside):
-        for j in range(i):
-            end = _write(d, end, _number(p, d.inside[i], d.inside[j]), 0)
-    middle = end
-    for i in range(inside):
-        end = _write(d, end, _number(p, a, d.inside[i]), 1)
-    _close(d, middle, end, -1)
+    if total > 1.0 + _STAR:
+        middle = end = _among(p, d, inside)
+        for i in range(inside):
+            end = _write(d, end, _number(p, a, d.inside[i]), 1)
+        _close(d, middle, end, -1)
 
 
 @kernel

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from planner.compiled import UNLIMITED, Compiled
+from planner.integers import PPM
 from solvers.terms import Ints
 
 Order = NDArray[np.int32]
@@ -15,6 +16,13 @@ Order = NDArray[np.int32]
 _SINGLE = 8
 _GROWTH = 1.3
 _ROWS = 256  # models that are sorted at once
+
+
+def lessened(c: Compiled, by: Ints, k: int, low: int, high: int = UNLIMITED) -> Ints:
+    """Return (T, T): coefficients ``by`` (K, T, T) of type k times the least factor of these loads."""
+    factor = c.least_factor(k, low, high)
+    result: Ints = by[k] if factor == PPM else by[k] * factor // PPM
+    return result
 
 
 def nearest(cost: Ints, number: int) -> Order:

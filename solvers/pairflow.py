@@ -49,10 +49,9 @@ from numpy.typing import NDArray
 
 from planner.compiled import UNLIMITED, Compiled
 from planner.instance import Instance
-from planner.integers import PPM
 from solvers.enumeration import Patterns, few_patterns
 from solvers.lagrange import FREE, Program
-from solvers.loads import Order, cheapest, largest_load, nearest, ranges
+from solvers.loads import Order, cheapest, largest_load, lessened, nearest, ranges
 from solvers.needs import machines_needed
 from solvers.terms import Ints
 
@@ -202,7 +201,7 @@ class Flow:
 
     def lonely(self, k: int, low: int, high: int, models: Ints, most: Ints) -> Ints:
         """Return half of what each model and the cheapest neighbours for it cost each other."""
-        cost, which = self.least(self.c.cost, k, low, high), (k, self.c.least_factor(k, low, high))
+        cost, which = lessened(self.c, self.c.cost, k, low, high), (k, self.c.least_factor(k, low, high))
         if self.sorted is None or self.sorted[0] != which:
             self.sorted = which, nearest(cost, self.reach)
         return cheapest(cost, self.sorted[1], models, np.minimum(most, high), low - 1)
@@ -210,18 +209,12 @@ class Flow:
     def pair_columns(self, cell: Cell, top: Ints) -> Ints:
         """Create the columns of the pairs that can share a machine; return their numbers (n, n)."""
         i, j = np.nonzero(np.triu(self.together(cell)))
-        cost = self.least(self.c.cost, cell.kind, cell.low, cell.high)[np.ix_(cell.models, cell.models)]
+        cost = lessened(self.c, self.c.cost, cell.kind, cell.low, cell.high)[np.ix_(cell.models, cell.models)]
         both = np.where(i == j, cost[i, i], cost[i, j] + cost[j, i])
         beside = cell.beside
         w = np.full(beside.shape, -1, dtype=np.int64)
         w[i, j] = w[j, i] = self.columns(both, np.minimum(top[i] * beside[i, j], top[j] * beside[j, i]))
         return w
-
-    def least(self, by: Ints, k: int, low: int, high: int) -> Ints:
-        """Return (T, T): coefficients ``by`` (K, T, T) of type k times the least factor of these loads."""
-        factor = self.c.least_factor(k, low, high)
-        result: Ints = by[k] if factor == PPM else by[k] * factor // PPM
-        return result
 
     def slack(self, cell: Cell) -> Ints:
         """Return what co-located replicas may add to each model; ``UNLIMITED`` if anything."""
@@ -238,7 +231,7 @@ class Flow:
             demand = c.demand[cell.kind, models, r]
             room = int(c.capacity[cell.pool, r]) - others * int(demand.min())
             may &= demand[:, None] + demand[None, :] <= room
-        d = self.least(c.degradation, cell.kind, cell.low, cell.high)[np.ix_(models, models)]
+        d = lessened(c, c.degradation, cell.kind, cell.low, cell.high)[np.ix_(models, models)]
         met = d + others * d.min(axis=1, keepdims=True) <= self.slack(cell)[:, None]
         result: NDArray[np.bool_] = may & met & met.T
         return result
@@ -269,7 +262,9 @@ class Flow:
         """Neighbours keep a model within its hard SLO; replicas over a soft one are paid for."""
         if not cell.w.size:
             return
-        d = self.least(self.c.degradation, cell.kind, cell.low, cell.high)[np.ix_(cell.models, cell.models)]
+        d = lessened(self.c, self.c.degradation, cell.kind, cell.low, cell.high)[
+            np.ix_(cell.models, cell.models)
+        ]
         slack = self.slack(cell)
         hard = np.flatnonzero((slack < UNLIMITED) & (d.max(axis=1) * (cell.high - 1) > slack))
         column = np.hstack([cell.w[hard], cell.x[hard, None]])

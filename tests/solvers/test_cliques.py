@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from benchmarks.distinct import crowded
-from planner.instance import Instance
 from solvers import ascent, cliques, solve
 from solvers.ascent import Ascent, chosen, rising, settled
 from solvers.bound import proven
@@ -34,19 +33,27 @@ def few(seed: int) -> tuple[Pairs, int]:
     return p, machines
 
 
+def ends(p: Pairs) -> tuple[Ints, Ints]:
+    """Return the smaller and the larger replica of each pair, (E,) twice; both know of each other."""
+    one = np.repeat(np.arange(p.first.size - 1), np.diff(p.first))
+    order = np.lexsort((one, p.number))
+    (a, b), (c, d) = one[order].reshape(-1, 2).T, p.near[order].reshape(-1, 2).T
+    assert (a == d).all()
+    assert (b == c).all()
+    return a, b
+
+
 def plans(p: Pairs, machines: int) -> Iterator[Ints]:
     """Yield for every plan which pairs share a machine, as 0 or 1, shape (E,)."""
-    near = [(a, int(i)) for a in range(REPLICAS) for i in range(p.first[a], p.first[a + 1])]
-    ends = {int(p.number[i]): (a, int(p.near[i])) for a, i in near}
-    a, b = np.array([ends[e] for e in range(p.cost.size)]).T
+    a, b = ends(p)
     for where in itertools.product(range(machines), repeat=REPLICAS - 1):
         at = np.array((0, *where))
         yield (at[a] == at[b]).astype(np.int64)
 
 
-def bound(p: Pairs, seconds: float = 60.0) -> int:
+def bound(p: Pairs) -> int:
     """Return the bound of the ascent."""
-    return max(rising(p, Run(time_limit=seconds), seconds), default=0)
+    return max(rising(p, Run(time_limit=60.0), 60.0), default=0)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -124,11 +131,8 @@ def test_pairs_are_those_of_the_coefficients() -> None:
             ]
             if min(sums):
                 expected[a, b] = min(sums)
-        found = {}
-        for a in range(0 if p is None else model.size):
-            for i in range(p.first[a], p.first[a + 1]):  # type: ignore[union-attr]
-                found[a, int(p.near[i])] = int(p.cost[p.number[i]])  # type: ignore[union-attr]
-        assert found == {pair: cost for (a, b), cost in expected.items() for pair in ((a, b), (b, a))}
+        found = [] if p is None else [*zip(*(array.tolist() for array in (*ends(p), p.cost)), strict=True)]
+        assert sorted(found) == [(*pair, cost) for pair, cost in expected.items()]
         seen += bool(expected)
     assert seen > 15
 
@@ -170,7 +174,7 @@ def test_an_ascent_ends_by_itself_in_time_or_when_asked_to() -> None:
 
 @pytest.mark.parametrize(("kind", "by"), [("geometric", "cliques"), ("random", "pair flow")])
 def test_auto_says_where_its_bound_is_from(kind: str, by: str) -> None:
-    instance: Instance = crowded(240, 4, kind, slots=True)
+    instance = crowded(240, 4, kind, slots=True)
     result = check(instance, solve(instance, "auto", time_limit=2.0))
     assert result.note.endswith(f"the bound is from {by}")
     assert (result.bound or 0) > 0 or by == "pair flow"
