@@ -39,7 +39,7 @@ def test_costs_and_excesses_are_counted_exactly(seed: int) -> None:
     assert level.drifts
     before = objective_of(instance, plan_of(level.fleet))
     d, temperature, exceeded = level.drifting(0), _temperature(level), 0
-    for share in np.geomspace(1, 1e-3, 30):
+    for share in np.geomspace(3, 1e-3, 30):
         _drift(d, 20, temperature * share)
         plan = _plan(level, d.where)
         assert objective_of(instance, plan) == before + d.cost[0]
@@ -99,10 +99,14 @@ def test_a_model_stays_off_machines_that_it_may_not_use() -> None:
         assert len(set(d.where.tolist())) > 1
 
 
-def test_states_come_by_as_often_as_their_energies_say() -> None:
+@pytest.mark.parametrize("sizes", [1, 3])
+def test_states_come_by_as_often_as_their_energies_say(sizes: int) -> None:
     """Three replicas that can move, on two machines that hold others: eight states at equilibrium."""
     plain = crowded(40, 2, "random", slots=False)
-    level = level_of(plain)
+    models = [
+        m.model_copy(update={"demand": {"memory_gb": 1.0 + t % sizes}}) for t, m in enumerate(plain.models)
+    ]
+    level = level_of(plain.replace(models=tuple(models)))
     free = np.arange(3)
     d = level.drifting(0)
     d = d.part(free)
@@ -132,7 +136,8 @@ def test_a_part_drifts_alone_and_goes_back_to_its_best_state() -> None:
     for share in (1.0, 0.3, 0.1, 0.03):
         cost = int(d.cost[0])
         part = d.part(some)
-        assert drift.drift(part, 300, temperature * share, temperature * share, temperature) > 0
+        drift.drift(part, 300, temperature * share, temperature * share, temperature)
+        assert (part.where != d.where[some]).any()
         drift.go_back(part)
         d.where[some] = part.where
         assert d.exceeded[0] == 0
@@ -147,12 +152,14 @@ def test_a_part_drifts_alone_and_goes_back_to_its_best_state() -> None:
     assert (d.where != start).any()
 
 
-def test_the_first_temperature_moves_some() -> None:
-    level = level_of(crowded(120, 4, "random", slots=True))
+@pytest.mark.parametrize("kind", ["random", "geometric", "colourable"])
+def test_at_the_first_temperature_some_go_where_they_cost_more(kind: str) -> None:
+    """Moves that cost nothing, of which there are many beside a hidden plan, do not count."""
+    level = level_of(crowded(120, 4, kind, slots=True))
     temperature = _temperature(level)
     d = level.drifting(0)
-    assert 0.1 < _drift(d, 200, temperature) / (200 * 120) < 0.25
-    assert _drift(d, 200, temperature / 4) / (200 * 120) < 0.1
+    assert 0.06 < _drift(d, 200, temperature) / (200 * 120) < 0.12
+    assert _drift(d, 200, temperature / 1e6) < 5
 
 
 def test_only_pairs_and_room_are_known() -> None:
