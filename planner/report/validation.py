@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _LEAST_RANKED = 8  # victims; fewer say nothing of ranks
+_LEAST_RUNS = 3  # of a pattern; fewer say nothing of what a disturbance of the host added
 
 
 def show(found: Validation) -> Iterator[Table | str]:
@@ -35,6 +36,10 @@ def show(found: Validation) -> Iterator[Table | str]:
     if found.control is not None:
         yield f"  A/A control, the first plan against itself: {_interval(found.control)}; it should contain 1"
     yield from _excluded(found)
+    fewest = min(v.runs for v in found.victims)
+    if fewest < _LEAST_RUNS:
+        runs = f"{fewest} run{'s' * (fewest > 1)}"
+        yield f"  some patterns have {runs} that count, too few to tell plans from the host's noise: --rounds"
     yield f"  degradation of single victims: {errors(found)}"
     for plan in found.plans:
         columns = ("<model", "replicas", "predicted", "measured", "latency ms", "SLO ms", "over the SLO")

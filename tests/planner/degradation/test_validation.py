@@ -11,6 +11,7 @@ from planner.degradation.rows import read_rows
 from planner.degradation.validation import Validation, patterns_of, sampled, validate
 from planner.instance import Instance
 from planner.plan import Plan
+from planner.report.validation import show
 from tests.planner.degradation.test_factor import _HEAD, _row
 from tests.tiny import plan, with_model, with_type
 
@@ -74,6 +75,14 @@ def test_models_against_their_slos(pair: Instance, mixed: Plan, tmp_path: Path) 
     a, b = report.models
     assert (a.predicted, a.measured, a.latency_ms) == pytest.approx((0.25, 0.3, 13.0))
     assert (a.replicas, a.missed, b.missed) == (2, 2, 0)
+
+
+@pytest.mark.parametrize(("runs", "said"), [(1, "1 run that"), (2, "2 runs that"), (3, None)])
+def test_few_runs_are_told(pair: Instance, mixed: Plan, tmp_path: Path, runs: int, said: str | None) -> None:
+    found = _validated(tmp_path, pair, {"mixed": mixed}, _rows([], [], [(0.3, 0.5)] * runs))
+    shown = [line for line in show(found) if isinstance(line, str) and "too few" in line]
+    assert len(shown) == (said is not None)
+    assert said is None or said in shown[0]
 
 
 def test_what_was_not_measured_is_left_out_and_counted(
