@@ -34,12 +34,13 @@ _LEAST, _PER_BATHED = 40_000, 100_000  # its steps, below which it does not pay;
 # One begins cooler: the best plans of random conflicts were found so, those of others from higher.
 _ROUNDS = ((0.03, 1.0), (0.1, 1.0), (0.27, 0.6), (0.6, 1.0))
 _COLD, _QUENCHED = 0.25, 0.02  # temperatures of a drift at the end and of a quench, as shares of the first
-_EVERY, _QUENCH = 5, 100  # batches between two quenches; sweeps of one
+_EVERY = 10  # batches between two quenches, each as long as one
 _FIRM = 10  # times the pressure of a drift that ends a quench where limits are exceeded
 # At the end: replicas of a neighbourhood; sweeps and temperatures, as shares of the first, of its drift; and
 # how many drift between two looks at the clock.
 _SOME, _SWEEPS, _SOME_HOT, _SOME_COLD, _AT_ONCE = 200, 2000, 0.45, 0.18, 3
-_FRUITLESS = 50  # times that each replica drifts without gain after which more have not helped
+_FRUITLESS = 50  # times that each replica drifts without gain after which it does so in twice the sweeps,
+_SLOWEST = 16  # up to so many times as many; then more have not helped
 _TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
 
 
@@ -94,7 +95,7 @@ def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -
             def one(n: int) -> None:
                 drift.drift(states[n], sweeps, hot, cold, pressure)
                 if quench:
-                    _quench(states[n], cold, pressure)
+                    _quench(states[n], sweeps, cold, pressure)
 
             each_of(one)
             for d in states:
@@ -105,12 +106,12 @@ def let_drift(level: Level, run: Run, seconds: float, base: int | None = None) -
             Cooling(share * seconds, _ENDLESS, sweeps, hot * restless, cold).run(level, run, base, batch)
 
 
-def _quench(d: drift.Drifting, hot: float, pressure: float) -> None:
+def _quench(d: drift.Drifting, sweeps: int, hot: float, pressure: float) -> None:
     """Cool a copy of a drifting state fast; if what it finds is better, keep it."""
     x = d.copy()
-    drift.drift(x, _QUENCH, hot, _QUENCHED * hot, pressure)
+    drift.drift(x, sweeps, hot, _QUENCHED * hot, pressure)
     if x.exceeded[0]:
-        drift.drift(x, _QUENCH, _QUENCHED * hot, _QUENCHED * hot, _FIRM * pressure)
+        drift.drift(x, sweeps, _QUENCHED * hot, _QUENCHED * hot, _FIRM * pressure)
     if x.best[0] < d.best[0]:
         d.best[:], d.best_where[:] = x.best, x.best_where
 
@@ -131,11 +132,11 @@ def let_some_drift(level: Level, run: Run, seconds: float, base: int | None = No
         for _ in range(_AT_ONCE):
             some = _around(d, chosen[n])
             x = d.part(some)
-            drift.drift(x, _SWEEPS, _SOME_HOT * restless, _SOME_COLD * restless, drift.PRESSURE * restless)
+            drift.drift(x, sweeps, _SOME_HOT * restless, _SOME_COLD * restless, drift.PRESSURE * restless)
             drift.go_back(x)
             d.where[some] = x.where
 
-    replicas, fruitless = level.search.who.size, 0
+    replicas, fruitless, sweeps = level.search.who.size, 0, _SWEEPS
     with _threads(len(states)) as each_of:
         while run.elapsed - began < seconds and fruitless <= _FRUITLESS * replicas:
             if run.stopping or level.reached(base):
@@ -146,6 +147,8 @@ def let_some_drift(level: Level, run: Run, seconds: float, base: int | None = No
                 level.take(d.where, int(d.cost[0]))
             gained = level.best_cost < before
             fruitless = 0 if gained else fruitless + _AT_ONCE * min(_SOME, replicas)
+            if fruitless > _FRUITLESS * replicas and sweeps < _SLOWEST * _SWEEPS:
+                fruitless, sweeps = 0, 2 * sweeps
             level.report(run, base)
 
 

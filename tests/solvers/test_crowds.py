@@ -38,7 +38,7 @@ def test_neighbourhoods_better_a_plan(kind: str) -> None:
     level = level_of(instance)
     before = objective_of(instance, plan_of(level.fleet))
     level.keep()
-    crowds.let_some_drift(level, Run(time_limit=60.0), 60.0, base=before)
+    crowds.let_some_drift(level, Run(time_limit=60.0), 4.0, base=before)
     plan = level.plan()
     assert plan is not None
     assert evaluate(instance, plan).valid
