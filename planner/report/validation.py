@@ -38,8 +38,7 @@ def show(found: Validation) -> Iterator[Table | str]:
     yield from _excluded(found)
     fewest = min(v.runs for v in found.victims)
     if fewest < _LEAST_RUNS:
-        runs = f"{fewest} run{'s' * (fewest > 1)}"
-        yield f"  some patterns have {runs} that count, too few to tell plans from the host's noise: --rounds"
+        yield f"  fewest runs of a pattern that count: {fewest}, too few to tell plans from noise (--rounds)"
     yield f"  degradation of single victims: {errors(found)}"
     for plan in found.plans:
         columns = ("<model", "replicas", "predicted", "measured", "latency ms", "SLO ms", "over the SLO")
