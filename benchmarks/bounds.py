@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from planner.instance import Instance
 PLANNER = Path(sys.executable).with_name("planner")
 CROWDS = ((800, 8, False), (800, 8, True), (2_000, 15, True), (5_000, 15, True))
 LONG = 180  # seconds after which the best plan is what those of 60 s are compared with
+AGAIN, LONGER = range(1, 5), range(2)  # seeds of further runs of 60 s, and of runs that long
 ITEMS, DENSITIES = (25, 30, 35, 40, 45), (0.25, 0.5, 0.75)
 
 
@@ -41,6 +43,7 @@ class Case:
     group: str
     make: Callable[[], Instance]
     limit: float
+    seed: int = 0
 
 
 def fleet(models: int, types: int, replicas: int, machines: int, slots: tuple[int, int]) -> Instance:
@@ -76,7 +79,9 @@ def cases(seeds: int) -> Iterator[Case]:
     for (models, machines, slots), kind in product(CROWDS, ("random", "geometric", "colourable")):
         yield Case("crowded", partial(crowded, models, machines, kind, slots=slots), 60)
     for (models, machines, slots), kind in product(CROWDS[::2], ("random", "geometric")):
-        yield Case("long", partial(crowded, models, machines, kind, slots=slots), LONG)
+        make = partial(crowded, models, machines, kind, slots=slots)
+        yield from (Case("again", make, 60, seed) for seed in AGAIN)
+        yield from (Case("long", make, LONG, seed) for seed in LONGER)
     for make, limit in FLEETS:
         yield Case("fleet", make, limit)
 
@@ -86,7 +91,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
     source, target = folder / "instance.yaml", folder / "plan.json"
     instance = case.make()
     save_instance(instance, source)
-    command = [str(PLANNER), "plan", str(source), "--json", "-o", str(target)]
+    command = [str(PLANNER), "plan", str(source), "--json", "-o", str(target), "--seed", str(case.seed)]
     began = time.monotonic()
     with subprocess.Popen(
         [*command, "--time-limit", str(case.limit)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -100,6 +105,7 @@ def run(case: Case, folder: Path) -> dict[str, Any]:
         "group": case.group,
         "instance": instance.name,
         "limit": case.limit,
+        "seed": case.seed,
         "seconds": round(time.monotonic() - began, 1),
         "memory_gb": round(usage.ru_maxrss / 2**20, 2),
         "exit": process.returncode,
@@ -119,14 +125,15 @@ def text(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for r in rows:
-        if not r["group"].startswith("quadratic"):
+        if r["group"] in ("crowded", "fleet"):
             gap = "-" if r["gap"] is None else f"{100 * r['gap']:.4f}"
             bound = "-" if r["bound"] is None else f"{r['bound']:,.4f}"
             lines.append(
                 f"| {r['instance']} | {r['limit']:g} | {r['objective']:,.4f} | {bound} | {gap} "
                 f"| {r['seconds']} | {r['memory_gb']} |"
             )
-    lines += ["", "| distinct models | proven | median s | largest gap, % |", "|---|---:|---:|---:|"]
+    lines += ["", *again(rows), ""]
+    lines += ["| distinct models | proven | median s | largest gap, % |", "|---|---:|---:|---:|"]
     for group in sorted({r["group"] for r in rows if r["group"].startswith("quadratic")}):
         some = [r for r in rows if r["group"] == group]
         proven = sum(r["status"] == "optimal" for r in some)
@@ -134,6 +141,26 @@ def text(machine: dict[str, Any], rows: list[dict[str, Any]]) -> str:
         worst = max(1.0 if r["gap"] is None else r["gap"] for r in some)
         lines.append(f"| {group} | {proven} of {len(some)} | {middle} | {100 * worst:.2f} |")
     return "\n".join(lines) + "\n"
+
+
+def again(rows: list[dict[str, Any]]) -> list[str]:
+    """Return a table of how far runs of few big machines that differ in the seed alone lie apart."""
+    lines = [
+        f"| runs | of 60 s | least | median | greatest | of {LONG} s | least | median of 60 s above it, % |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name in dict.fromkeys(r["instance"] for r in rows if r["group"] == "long"):
+        short, long = (
+            [r["objective"] for r in rows if r["instance"] == name and r["limit"] == limit]
+            for limit in (60, LONG)
+        )
+        if short:
+            middle, best = statistics.median(short), min(long)
+            lines.append(
+                f"| {name} | {len(short)} | {min(short):,.2f} | {middle:,.2f} | {max(short):,.2f} "
+                f"| {len(long)} | {best:,.2f} | {100 * (middle / best - 1):.1f} |"
+            )
+    return lines
 
 
 def main() -> None:
@@ -148,18 +175,23 @@ def main() -> None:
         for case in cases(options.seeds):
             if case.group.startswith(options.only):
                 row = run(case, Path(name))
-                rows[row["group"], row["instance"]] = row
+                rows[key(row)] = row
                 print(json.dumps(row), flush=True)
                 if options.folder:
                     write(options.folder, machine, list(rows.values()))
 
 
-def known(folder: Path | None) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return the rows of the report that is there, by group and instance."""
+def key(row: dict[str, Any]) -> tuple[str, str, int]:
+    """Return what no two rows of a report share."""
+    return row["group"], row["instance"], row["seed"]
+
+
+def known(folder: Path | None) -> dict[tuple[str, str, int], dict[str, Any]]:
+    """Return the rows of the report that is there."""
     if folder is None or not (folder / "bounds.json").exists():
         return {}
     document = json.loads((folder / "bounds.json").read_text())
-    return {(row["group"], row["instance"]): row for row in document["rows"]}
+    return {key(row): row for row in document["rows"]}
 
 
 def write(folder: Path, machine: dict[str, Any], rows: list[dict[str, Any]]) -> None:
