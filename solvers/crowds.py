@@ -34,13 +34,13 @@ _LEAST, _PER_BATHED = 40_000, 100_000  # its steps, below which it does not pay;
 # One begins cooler: the best plans of random conflicts were found so, those of others from higher.
 _ROUNDS = ((0.03, 1.0), (0.1, 1.0), (0.27, 0.6), (0.6, 1.0))
 _COLD, _QUENCHED = 0.25, 0.02  # temperatures of a drift at the end and of a quench, as shares of the first
-_EVERY = 10  # batches between two quenches, each as long as one
+_EVERY = 4  # batches between two quenches, each as long as one
 _FIRM = 10  # times the pressure of a drift that ends a quench where limits are exceeded
 # At the end: replicas of a neighbourhood; sweeps and temperatures, as shares of the first, of its drift; and
 # how many drift between two looks at the clock.
 _SOME, _SWEEPS, _SOME_HOT, _SOME_COLD, _AT_ONCE = 200, 2000, 0.45, 0.18, 3
-_FRUITLESS = 50  # times that each replica drifts without gain after which it does so in twice the sweeps,
-_SLOWEST = 16  # up to so many times as many; then more have not helped
+_FRUITLESS = 0.25  # neighbourhoods, a replica, without gain after which they drift in twice the sweeps,
+_SLOWEST = 16  # up to so many times as many, where they are not all; then more have not helped
 _TWINS = min(os.cpu_count() or 1, 8) - 1  # searches beside the first, one a processor
 
 
@@ -137,6 +137,7 @@ def let_some_drift(level: Level, run: Run, seconds: float, base: int | None = No
             d.where[some] = x.where
 
     replicas, fruitless, sweeps = level.search.who.size, 0, _SWEEPS
+    slowest = _SWEEPS * (_SLOWEST if replicas > _SOME else 1)
     with _threads(len(states)) as each_of:
         while run.elapsed - began < seconds and fruitless <= _FRUITLESS * replicas:
             if run.stopping or level.reached(base):
@@ -146,8 +147,8 @@ def let_some_drift(level: Level, run: Run, seconds: float, base: int | None = No
             for d in states:
                 level.take(d.where, int(d.cost[0]))
             gained = level.best_cost < before
-            fruitless = 0 if gained else fruitless + _AT_ONCE * min(_SOME, replicas)
-            if fruitless > _FRUITLESS * replicas and sweeps < _SLOWEST * _SWEEPS:
+            fruitless = 0 if gained else fruitless + _AT_ONCE
+            if fruitless > _FRUITLESS * replicas and sweeps < slowest:
                 fruitless, sweeps = 0, 2 * sweeps
             level.report(run, base)
 
