@@ -7,7 +7,8 @@ import pytest
 
 from benchmarks.distinct import crowded
 from planner.evaluate import evaluate, objective_of
-from solvers import _alike, crowds
+from solvers import _alike, crowds, drift
+from solvers.drift import Drifting
 from solvers.fleet import plan_of
 from solvers.run import Run
 from tests.solvers.crowds import dear, level_of
@@ -45,9 +46,23 @@ def test_neighbourhoods_better_a_plan(kind: str) -> None:
     assert objective_of(instance, plan) == before + level.best_cost < 0.8 * before
 
 
-def test_neighbourhoods_end_where_there_is_nothing_to_gain() -> None:
-    level = level_of(_alike(40))
+@pytest.mark.parametrize(("replicas", "slowest"), [(40, 1), (400, 16)])
+def test_neighbourhoods_slow_down_and_end_where_there_is_nothing_to_gain(
+    replicas: int, slowest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where they are all replicas, they drifted as slowly before; each load of a solver waits for this."""
+    level = level_of(_alike(replicas))
     level.keep()
-    run = Run(time_limit=60.0)
+    run, made = Run(time_limit=60.0), set[int]()
+
+    def noted(d: Drifting, sweeps: int, *temperatures: float) -> int:
+        if sweeps != drift._SAMPLE:
+            made.add(sweeps)
+        return original(d, sweeps, *temperatures)
+
+    original = drift.drift
+    monkeypatch.setattr(drift, "drift", noted)
+    monkeypatch.setattr(crowds, "_SWEEPS", 100)
     crowds.let_some_drift(level, run, 60.0)
     assert not run.stopping
+    assert made == {100 * 2**n for n in range(5) if 2**n <= slowest}
